@@ -1,0 +1,133 @@
+"""The abstract syntax tree of CEL, after macro expansion.
+
+Comprehension macros keep their own node (`Comprehension`) instead of cel-spec's fold, so that the
+compiler can emit a real loop. Every node has `offset`, the index of its first significant
+character in the source (for a call or selection: of the operator, name or dot, as cel-go reports it).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+
+@dataclass(slots=True)
+class Node:
+    """Base of all nodes."""
+
+    offset: int
+
+
+@dataclass(slots=True)
+class Constant(Node):
+    """A constant: None, bool, int, UInt, float, str, bytes (or any folded value)."""
+
+    value: Any
+
+
+@dataclass(slots=True)
+class Identifier(Node):
+    """A name; a leading dot (`.name`, root scope) is kept in the text."""
+
+    name: str
+
+
+@dataclass(slots=True)
+class Select(Node):
+    """`operand.field`; `has(operand.field)` when `test`; `operand.?field` when `optional`."""
+
+    operand: Node
+    field: str
+    test: bool = False
+    optional: bool = False
+
+
+@dataclass(slots=True)
+class Call(Node):
+    """A function or operator: operators have cel-go's names (`_+_`, `_&&_`, `!_`, `_?_:_`, `_[_]`, `_[?_]`, `@in`)."""
+
+    function: str
+    target: Node | None
+    args: list[Node]
+
+
+@dataclass(slots=True)
+class ListNode(Node):
+    """`[a, ?b]`; `optional` holds the indices of elements with `?`."""
+
+    elements: list[Node]
+    optional: frozenset[int] = frozenset()
+
+
+@dataclass(slots=True)
+class MapEntry:
+    """`key: value` or `?key: value`."""
+
+    key: Node
+    value: Node
+    optional: bool = False
+
+
+@dataclass(slots=True)
+class MapNode(Node):
+    """`{k: v}`."""
+
+    entries: list[MapEntry]
+
+
+@dataclass(slots=True)
+class StructNode(Node):
+    """`pkg.Message{field: value}`: parsed for the error message; no message types exist here."""
+
+    name: str
+    entries: list[MapEntry]
+
+
+ComprehensionKind = Literal[
+    "all", "exists", "exists_one", "filter", "map",
+    "transformList", "transformMap", "transformMapEntry", "sortBy",
+]  # fmt: skip
+
+
+@dataclass(slots=True)
+class Comprehension(Node):
+    """A macro over a list or map.
+
+    With one variable it is the element of a list or the key of a map; with two, (index, element) or
+    (key, value). `body` is the predicate or the transform, `condition` the optional filter of
+    `map(x, condition, transform)` and of the transform macros.
+    """
+
+    kind: ComprehensionKind
+    range: Node
+    variable: str
+    variable2: str | None
+    body: Node
+    condition: Node | None = None
+
+
+@dataclass(slots=True)
+class Bind(Node):
+    """`cel.bind(variable, value, body)`; lazy: `value` is evaluated at first use."""
+
+    variable: str
+    value: Node
+    body: Node
+
+
+@dataclass(slots=True)
+class Block(Node):
+    """`cel.block([...], result)`; slots are read as `Identifier("@index0")` and so on."""
+
+    slots: list[Node]
+    result: Node
+
+
+@dataclass(slots=True)
+class OptionalMap(Node):
+    """`target.optMap(variable, body)`, or `optFlatMap` when `flat`."""
+
+    target: Node
+    variable: str
+    body: Node
+    flat: bool = False

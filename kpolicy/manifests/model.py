@@ -1,0 +1,130 @@
+"""What sources yield: files to read, and what was read in them. All of it is plain picklable data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Protocol, runtime_checkable
+
+from kpolicy.frozen import FrozenDict
+from kpolicy.location import SourceLocation
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on hostile input; each gives an `Invalid` with a clear message when exceeded."""
+
+    file_bytes: int = 32 * 1024 * 1024
+    depth: int = 200
+    alias_nodes: int = 200_000
+    """How many nodes aliases of one document may expand to in all."""
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestFile:
+    """One file to load. `data` is set when the bytes do not come from the disk (stdin, git, rendered)."""
+
+    path: str
+    """As shown to the user."""
+    filename: str = ""
+    """Where to read it; unused when `data` is set."""
+    size: int = 0
+    data: bytes | None = None
+    scope: str = ""
+    """The scope its resources resolve relations in; "" = the whole input."""
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentProblem:
+    """Something wrong in a document that was still read (a duplicate key): becomes a finding."""
+
+    kind: str
+    message: str
+    line: int
+    column: int
+    pointer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One Kubernetes object as read: items of a List are documents of their own."""
+
+    body: FrozenDict
+    path: str
+    index: int
+    """Number of the YAML document in its file, from 0."""
+    pointer: str = ""
+    """JSON pointer of the object inside that YAML document (`/items/3` for an item of a List)."""
+    scope: str = ""
+    problems: tuple[DocumentProblem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Invalid:
+    """An input that could not be read: listed under `invalid` in the report."""
+
+    location: SourceLocation
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A file or document left out on purpose; `reason` is a key of `summary.skipped`."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something the user should know that is neither a finding nor an error."""
+
+    message: str
+    location: SourceLocation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedFile:
+    """All that came out of one `ManifestFile`."""
+
+    path: str
+    documents: tuple[Document, ...] = ()
+    invalid: tuple[Invalid, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+    notes: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Discovery:
+    """What a source found under one target."""
+
+    files: tuple[ManifestFile, ...] = ()
+    invalid: tuple[Invalid, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+    notes: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SourceOptions:
+    """What every source is told."""
+
+    limits: Limits = field(default_factory=Limits)
+    exclude: tuple[str, ...] = ()
+    """Globs (gitignore style, relative to the target) of paths left out."""
+    settings: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@runtime_checkable
+class Source(Protocol):
+    """A place that manifests come from. The first source that accepts a target gets it."""
+
+    name: str
+
+    def accepts(self, target: str) -> bool:
+        """Return whether this source reads `target` (a path, `-`, ...) ."""
+        ...
+
+    def discover(self, target: str, options: SourceOptions) -> Discovery:
+        """Return the files under `target`; reads no file content unless it has to (stdin)."""
+        ...

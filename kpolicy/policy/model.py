@@ -1,0 +1,130 @@
+"""A policy as data: what it matches, what must hold, and what it says when it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
+
+from kpolicy.location import SourceLocation
+
+if TYPE_CHECKING:
+    from kpolicy.snapshot.resource import Resource
+    from kpolicy.snapshot.snapshot import Snapshot
+
+Severity = Literal["error", "warning", "info"]
+ParamType = Literal["string", "integer", "number", "boolean", "array", "object"]
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """CEL source with the place where it begins in its file."""
+
+    source: str
+    location: SourceLocation
+
+
+@dataclass(frozen=True, slots=True)
+class NamedExpression:
+    """A match condition, a variable or a filter."""
+
+    name: str
+    expression: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """A typed parameter with its default; visible to CEL as `params.<name>`."""
+
+    name: str
+    type: ParamType
+    default: Any = None
+    description: str = ""
+    items: ParamType | None = None
+    enum: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class KindSelector:
+    """`Deployment`, `apps/Deployment`, `apps/v1/Deployment`, a group name (`workloads`) or `*`."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Which resources a native policy meets."""
+
+    kinds: tuple[str, ...] = ("*",)
+    exclude_kinds: tuple[str, ...] = ()
+    namespaces: tuple[str, ...] = ()
+    """Globs over the effective namespace; () = all."""
+    exclude_namespaces: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    exclude_names: tuple[str, ...] = ()
+    labels: Mapping[str, Any] | None = None
+    """A LabelSelector on the resource's own labels."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForEach:
+    """One finding for each item of `items` for which the validation fails."""
+
+    variable: str
+    items: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """One expression of a policy: true = holds."""
+
+    expression: Expression
+    message: str = ""
+    message_expression: Expression | None = None
+    for_each: ForEach | None = None
+    at: Expression | None = None
+    """Where the finding stands: an expression over `object` whose value is a part of it."""
+    related: Expression | None = None
+    """Further resources (a resource body or a list of them) that the finding names with their places."""
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """What a Python policy yields for each thing that is wrong."""
+
+    message: str
+    at: Any = None
+    """A part of the resource's body (by identity), a (line, column) pair or None for the resource."""
+    item: str = ""
+    related: tuple[Resource, ...] = ()
+
+
+PythonCheck = Callable[["Resource", "Snapshot", Mapping[str, Any]], Iterable[Violation]]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """One policy. Either `validations` or, for what CEL cannot say, `check` (called with resource, snapshot, params)."""
+
+    id: str
+    severity: Severity = "warning"
+    title: str = ""
+    pack: str = ""
+    category: str = ""
+    default: bool = False
+    description: str = ""
+    remediation: str = ""
+    references: tuple[str, ...] = ()
+    params: tuple[Param, ...] = ()
+    match: Match = field(default_factory=Match)
+    match_conditions: tuple[NamedExpression, ...] = ()
+    filters: tuple[NamedExpression, ...] = ()
+    variables: tuple[NamedExpression, ...] = ()
+    validations: tuple[Validation, ...] = ()
+    failure_policy: Literal["Fail", "Ignore"] = "Fail"
+    check: PythonCheck | None = None
+    location: SourceLocation | None = None
+    plugin: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    """Anything a policy format wants to keep (a VAP's constraints and bindings)."""

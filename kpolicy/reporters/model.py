@@ -1,0 +1,33 @@
+"""What a reporter is: a name and a function from a report to text. It reads, and changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from kpolicy.findings import Report
+
+
+@dataclass(frozen=True, slots=True)
+class ReportContext:
+    """What a reporter may need besides the report."""
+
+    version: str
+    color: bool = False
+    width: int = 100
+    read_lines: Callable[[str], list[str]] | None = None
+    """Lines of a scanned file by its shown path, for excerpts; [] where unreadable."""
+    repository_root: str = ""
+    """Absolute path of the repository's root; SARIF, GitHub and GitLab paths are relative to it."""
+    results_all: bool = False
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reporter:
+    """One output format. `render` returns the whole text, newline at the end."""
+
+    name: str
+    render: Callable[[Report, ReportContext], str]
+    doc: str = ""
