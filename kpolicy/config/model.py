@@ -1,0 +1,90 @@
+"""The configuration of a scan as a value, and where each part of it was written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal
+
+from kpolicy.location import SourceLocation
+
+Severity = Literal["error", "warning", "info"]
+FailOn = Literal["error", "warning", "info", "never"]
+
+_EMPTY: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class OutsideRule:
+    """Resources that exist although the scanned input does not hold them. Each field is a list of globs.
+
+    A resource is outside when every field that is not empty matches it.
+    """
+
+    kinds: tuple[str, ...] = ()
+    namespaces: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigSuppression:
+    """Findings that the configuration silences. Each field is a list of globs; empty = any."""
+
+    policies: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    namespaces: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    reason: str = ""
+    until: str = ""
+    """The last day (YYYY-MM-DD) on which it holds; "" = for ever."""
+    location: SourceLocation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """What differs for files under some paths (a monorepo's teams)."""
+
+    paths: tuple[str, ...]
+    exclude: tuple[str, ...] = ()
+    severity: Mapping[str, Severity] = field(default_factory=lambda: _EMPTY)
+    location: SourceLocation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All settings that can be written down. The built-in defaults are `Config()`."""
+
+    path: str = ""
+    """The file it was read from, as shown to the user; "" for the built-in defaults."""
+    root: str = ""
+    """Absolute directory that relative paths and globs in it start from."""
+    defaults: bool = True
+    """Whether the default set of policies is the starting point."""
+    all: bool = False
+    packs: tuple[str, ...] = ()
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    enforced: tuple[str, ...] = ()
+    """Policies that nothing in the scanned tree can exclude, downgrade or suppress."""
+    severity: Mapping[str, Severity] = field(default_factory=lambda: _EMPTY)
+    """Severity by policy id or glob; the last match wins."""
+    params: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: _EMPTY)
+    """Parameter values by policy id."""
+    policies: tuple[str, ...] = ()
+    """Files and directories of further policies, relative to `root`."""
+    paths_exclude: tuple[str, ...] = ()
+    outside: tuple[OutsideRule, ...] = ()
+    scopes: tuple[str, ...] = ()
+    """Globs of directories, each match a scope of its own; or one of tree, directory, file."""
+    suppressions: tuple[ConfigSuppression, ...] = ()
+    overrides: tuple[Override, ...] = ()
+    fail_on: FailOn = "warning"
+    require_reasons: bool = False
+    plugins: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
+    """Plugins that must be installed, with a version specifier ("" = any)."""
+    checks: tuple[Mapping[str, Any], ...] = ()
+    """`customChecks` of a `.kube-linter.yaml`, as written."""
+    origins: Mapping[str, SourceLocation] = field(default_factory=lambda: _EMPTY)
+    """Where each setting was written, by dotted key (`params.split-sidecar.roles`, `include.0`)."""

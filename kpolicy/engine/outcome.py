@@ -1,0 +1,38 @@
+"""What a report means for the caller: the exit status. Pure functions."""
+
+from __future__ import annotations
+
+from kpolicy.config.model import FailOn
+from kpolicy.findings import Report
+
+OK = 0
+FINDINGS = 1
+FAILED = 2
+
+_RANK = {"info": 0, "warning": 1, "error": 2}
+
+
+def exit_status(
+    report: Report,
+    *,
+    fail_on: FailOn = "warning",
+    skip_invalid: bool = False,
+    fail_if_nothing_scanned: bool = False,
+) -> int:
+    """Return the exit status that `report` stands for.
+
+    0: no finding at or above `fail_on`; 1: at least one; 2: an input could not be read (unless
+    `skip_invalid`), or nothing was scanned although that was said to be a failure. 2 wins over 1.
+    Usage, configuration and policy errors are 2 as well; they are raised and never get here.
+    """
+    if report.invalid and not skip_invalid:
+        return FAILED
+    if fail_if_nothing_scanned and not report.summary.resources:
+        return FAILED
+    if fail_on == "never":
+        return OK
+    threshold = _RANK[fail_on]
+    for finding in report.findings:
+        if finding.outcome in ("fail", "error") and _RANK[finding.severity] >= threshold:
+            return FINDINGS
+    return OK

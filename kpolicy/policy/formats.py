@@ -1,0 +1,46 @@
+"""What a reader of policy documents is: the API it claims and the function that makes policies of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from kpolicy.errors import Problem
+from kpolicy.policy.model import Policy
+from kpolicy.policy.source import SourceNode
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What one document, or one file, gave: policies and everything that is wrong."""
+
+    policies: tuple[Policy, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyFormat:
+    """A reader of policy documents.
+
+    - `name`: shown in messages and `plugin list`.
+    - `api_version`: the apiVersion it claims, whole (`kpolicy.dev/v1`) or as a group with its slash
+      (`admissionregistration.k8s.io/`), which claims every version of that group.
+    - `kinds`: the kinds it claims.
+    - `load(document) -> Loaded`: `document` is a `SourceNode`, which knows its file and the position of
+      every key and value. It reports what is wrong as problems and never raises for a bad
+      document. CEL is checked afterwards, for all formats alike.
+    """
+
+    name: str
+    api_version: str
+    kinds: tuple[str, ...]
+    load: Callable[[SourceNode], Loaded]
+    doc: str = ""
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+    def claims(self, api_version: str, kind: str) -> bool:
+        """Return whether a document of this apiVersion and kind is this format's."""
+        if self.api_version.endswith("/"):
+            return api_version.startswith(self.api_version) and kind in self.kinds
+        return api_version == self.api_version and kind in self.kinds

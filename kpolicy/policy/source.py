@@ -1,0 +1,6 @@
+"""The documents that policy formats read: the strict reader's nodes, under the name formats know."""
+
+from kpolicy.strict.node import SourceNode, SourceText, compose
+from kpolicy.strict.reader import Reader
+
+__all__ = ["Reader", "SourceNode", "SourceText", "compose"]
