@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Type:
-    """A CEL type: a name and, for `list`, `map`, `optional_type`, `type` and opaque types, parameters.
+    """A CEL type: a name and, for lists, maps, optionals and opaque types, parameters.
 
     As a run-time value (the answer of `type(x)`) it has no parameters. A type parameter of an
     overload (`T`) is `Type("T", is_parameter=True)`.
@@ -64,3 +65,34 @@ def optional_of(element: Type) -> Type:
 def type_of_type(of: Type) -> Type:
     """Return `type(of)`, the checker's type of a type name."""
     return Type("type", (of,))
+
+
+def parse_type(text: str) -> Type:
+    """Return the type that `text` spells: `int`, `map(string, list(dyn))`, `kubernetes.Quantity`.
+
+    A single capital letter is a type parameter. The spelling is the one of `str(type)`.
+    Raises ValueError.
+    """
+    tokens = re.findall(r"[\w.]+|[(),]|\S", text)
+    parsed, position = _parse_type(tokens, 0, text)
+    if position != len(tokens):
+        raise ValueError(f"{text!r} is not a CEL type: unexpected {tokens[position]!r}")
+    return parsed
+
+
+def _parse_type(tokens: list[str], position: int, text: str) -> tuple[Type, int]:
+    if position >= len(tokens) or not re.fullmatch(r"[A-Za-z_][\w.]*", tokens[position]):
+        raise ValueError(f"{text!r} is not a CEL type, such as 'int' or 'map(string, dyn)'")
+    name = tokens[position]
+    position += 1
+    if position < len(tokens) and tokens[position] == "(":
+        parameters: list[Type] = []
+        separator = "("
+        while separator != ")":
+            parameter, position = _parse_type(tokens, position + 1, text)
+            parameters.append(parameter)
+            separator = tokens[position] if position < len(tokens) else ""
+            if separator not in (",", ")"):
+                raise ValueError(f"{text!r} is not a CEL type: expected ',' or ')'")
+        return Type(name, tuple(parameters)), position + 1
+    return Type(name, is_parameter=len(name) == 1 and name.isupper()), position
