@@ -1,17 +1,474 @@
 """Run-time values of CEL that Python has no type for, and the relations among all values.
 
-CEL to Python: int `int` (never `bool`), uint `UInt`, double `float`, string `str`, bytes `bytes`, bool `bool`, null `None`,
-list any `list` or `tuple`, map any `Mapping`, timestamp `Timestamp`, duration `Duration`, type `Type`, optional `Optional`.
+CEL to Python: int `int` (never `bool`), uint `UInt`, double `float`, string `str`, bytes
+`bytes`, bool `bool`, null `None`, list any `list` or `tuple`, map any `Mapping`, timestamp
+`Timestamp`, duration `Duration`, type `Type`, optional `Optional`. A map made in CEL is a plain
+`dict` when all its keys are strings, else a `KeyedMap`, which keeps `true` and `1` apart.
+
+Sources: cel-spec doc/langdef.md (sections "Values", "Equality", "Ordering"), proto3 Timestamp
+and Duration.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, ClassVar, Final
+
+from kpolicy.cel import types
+from kpolicy.cel.errors import CelError
+from kpolicy.cel.types import Type
+
 INT_MIN = -(2**63)
 INT_MAX = 2**63 - 1
 UINT_MAX = 2**64 - 1
+
+NANOS: Final = 1_000_000_000
+#: 0001-01-01T00:00:00Z and 9999-12-31T23:59:59.999999999Z in nanoseconds of Unix time.
+TIMESTAMP_MIN = -62_135_596_800 * NANOS
+TIMESTAMP_MAX = 253_402_300_800 * NANOS - 1
 
 
 class UInt(int):
     """A CEL uint: an int subclass, so that arithmetic is Python's; `str()` has no suffix."""
 
     __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"UInt({int(self)})"
+
+    def __str__(self) -> str:
+        return int.__repr__(self)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return UInt, (int(self),)
+
+
+class _Instant:
+    """What a timestamp and a duration share: one number of nanoseconds, ordered and hashable."""
+
+    __slots__ = ("nanoseconds",)
+    nanoseconds: int
+    _bounds: ClassVar[tuple[int, int]]
+    _what: ClassVar[str]
+
+    def __init__(self, nanoseconds: int) -> None:
+        low, high = self._bounds
+        if not low <= nanoseconds <= high:
+            raise CelError(f"{self._what} out of range")
+        object.__setattr__(self, "nanoseconds", nanoseconds)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{type(self).__name__} is immutable")
+
+    @property
+    def seconds(self) -> int:
+        """The whole seconds as protobuf counts them.
+
+        Floored for timestamps, truncated for durations.
+        """
+        return self.nanoseconds // NANOS
+
+    @property
+    def nanos(self) -> int:
+        """The nanoseconds beside `seconds`."""
+        return self.nanoseconds - self.seconds * NANOS
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return self.nanoseconds == other.nanoseconds
+
+    def __lt__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return self.nanoseconds < other.nanoseconds
+
+    def __le__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return self.nanoseconds <= other.nanoseconds
+
+    def __gt__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return self.nanoseconds > other.nanoseconds
+
+    def __ge__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return self.nanoseconds >= other.nanoseconds
+
+    def __hash__(self) -> int:
+        return hash((type(self).__name__, self.nanoseconds))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.nanoseconds,)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
+
+
+class Timestamp(_Instant):
+    """A point in time with nanoseconds (`nanoseconds` since 1970-01-01T00:00:00Z).
+
+    `str()` is RFC 3339 in UTC.
+    """
+
+    __slots__ = ()
+    _bounds = (TIMESTAMP_MIN, TIMESTAMP_MAX)
+    _what = "timestamp"
+
+    def __str__(self) -> str:
+        days, rest = divmod(self.seconds, 86_400)
+        year, month, day = civil(days)
+        hour, rest = divmod(rest, 3600)
+        minute, second = divmod(rest, 60)
+        text = f"{year:04d}-{month:02d}-{day:02d}T{hour:02d}:{minute:02d}:{second:02d}"
+        nanos = self.nanos
+        return text + (f".{nanos:09d}".rstrip("0") if nanos else "") + "Z"
+
+
+class Duration(_Instant):
+    """A span of time in nanoseconds, within 64 bits as in Go (about 292 years).
+
+    `str()` is seconds, `90.5s`.
+    """
+
+    __slots__ = ()
+    _bounds = (INT_MIN, INT_MAX)
+    _what = "duration"
+
+    @property
+    def seconds(self) -> int:
+        """The whole seconds, truncated toward zero."""
+        return _truncate(self.nanoseconds, NANOS)
+
+    def __str__(self) -> str:
+        whole, nanos = divmod(abs(self.nanoseconds), NANOS)
+        fraction = f".{nanos:09d}".rstrip("0") if nanos else ""
+        return f"{'-' if self.nanoseconds < 0 else ''}{whole}{fraction}s"
+
+
+class Optional:
+    """A value that may be absent: `Optional.of(value)`, `Optional.none()`."""
+
+    __slots__ = ("_value", "has_value")
+    has_value: bool
+    _value: Any
+
+    def __init__(self, has_value: bool, value: Any = None) -> None:
+        object.__setattr__(self, "has_value", has_value)
+        object.__setattr__(self, "_value", value)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError("Optional is immutable")
+
+    @classmethod
+    def of(cls, value: Any) -> Optional:
+        """Return an optional that holds `value`."""
+        return cls(True, value)
+
+    @classmethod
+    def none(cls) -> Optional:
+        """Return the empty optional."""
+        return NONE
+
+    @property
+    def value(self) -> Any:
+        """The value; raises `CelError` when there is none."""
+        if not self.has_value:
+            raise CelError("optional.none() dereference")
+        return self._value
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Optional):
+            return NotImplemented
+        if self.has_value and other.has_value:
+            return equal(self._value, other._value)
+        return self.has_value == other.has_value
+
+    def __hash__(self) -> int:
+        return hash(("Optional", self.has_value))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Optional, (self.has_value, self._value)
+
+    def __repr__(self) -> str:
+        return f"Optional.of({self._value!r})" if self.has_value else "Optional.none()"
+
+
+NONE: Final = Optional(False)
+
+
+class KeyedMap(Mapping[Any, Any]):
+    """A map made in CEL that has keys other than strings.
+
+    Keys are bool, int, uint or string; `true` and `1` are different keys, while `1`, `1u` and a
+    lookup with `1.0`
+    are the same one (langdef, "Equality").
+    """
+
+    __slots__ = ("_entries",)
+
+    def __init__(self, pairs: Iterable[tuple[Any, Any]]) -> None:
+        entries: dict[Any, tuple[Any, Any]] = {}
+        for key, value in pairs:
+            entries[_identity(key)] = (key, value)
+        self._entries = entries
+
+    def __getitem__(self, key: Any) -> Any:
+        try:
+            return self._entries[_identity(key)][1]
+        except (KeyError, TypeError):
+            raise KeyError(key) from None
+
+    def __contains__(self, key: object) -> bool:
+        try:
+            return _identity(key) in self._entries
+        except TypeError:
+            return False
+
+    def __iter__(self) -> Iterator[Any]:
+        return (key for key, _ in self._entries.values())
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Mapping):
+            return NotImplemented
+        return equal(self, other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return "{" + ", ".join(f"{k!r}: {v!r}" for k, v in self._entries.values()) + "}"
+
+
+def _identity(key: Any) -> Any:
+    """Return what stands for a CEL map key in a Python dict."""
+    return ("bool", key) if key is True or key is False else key
+
+
+def make_map(pairs: Iterable[tuple[Any, Any]]) -> Mapping[Any, Any]:
+    """Return the CEL map of `pairs`.
+
+    Raises `CelError` for a key that is no bool, int, uint or string, and for a repeated one.
+    """
+    entries: dict[Any, tuple[Any, Any]] = {}
+    plain = True
+    for key, value in pairs:
+        if type(key) is not str:
+            if isinstance(key, str):
+                key = str(key)
+            elif isinstance(key, int):
+                plain = False
+            else:
+                raise CelError(f"unsupported key type: {type_of(key)}")
+        identity = _identity(key)
+        if identity in entries:
+            raise CelError(f"duplicate key in map: {show(key)}")
+        entries[identity] = (key, value)
+    if plain:
+        return dict(entries.values())
+    made = KeyedMap.__new__(KeyedMap)
+    made._entries = entries
+    return made
+
+
+MISSING: Final = object()
+
+
+def lookup(mapping: Mapping[Any, Any], key: Any) -> Any:
+    """Return the value of a CEL key in any mapping, or `MISSING`.
+
+    Errors of the mapping itself pass through.
+    """
+    kind = type(key)
+    if kind is not str:
+        if kind is bool or isinstance(key, int):
+            if not isinstance(mapping, KeyedMap) and key in (0, 1):
+                # A plain dict holds True and 1 as one key: only a key of the same kind counts.
+                found = next((k for k in mapping if k == key and not isinstance(k, float)), MISSING)
+                return MISSING if isinstance(found, bool) != (kind is bool) else mapping[key]
+        elif kind is float:
+            if key != key or key in (math.inf, -math.inf) or key != int(key):
+                return MISSING
+            return lookup(mapping, int(key))
+        elif not isinstance(key, str):
+            return MISSING
+    try:
+        return mapping[key]
+    except KeyError:
+        return MISSING
+
+
+def _truncate(numerator: int, denominator: int) -> int:
+    """Return the quotient rounded toward zero."""
+    quotient = abs(numerator) // abs(denominator)
+    return quotient if (numerator < 0) == (denominator < 0) else -quotient
+
+
+def civil(days: int) -> tuple[int, int, int]:
+    """Return (year, month, day) of a day counted from 1970-01-01, Gregorian throughout."""
+    # datetime.date covers exactly the years 1 to 9999; a time zone may step just outside.
+    shifted = days + 719_468
+    era, day_of_era = divmod(shifted, 146_097)
+    year_of_era = (
+        day_of_era - day_of_era // 1460 + day_of_era // 36_524 - day_of_era // 146_096
+    ) // 365
+    day_of_year = day_of_era - (365 * year_of_era + year_of_era // 4 - year_of_era // 100)
+    index = (5 * day_of_year + 2) // 153
+    month = index + 3 if index < 10 else index - 9
+    return (
+        year_of_era + era * 400 + (month <= 2),
+        month,
+        day_of_year - (153 * index + 2) // 5 + 1,
+    )
+
+
+def days_from_civil(year: int, month: int, day: int) -> int:
+    """Return the day counted from 1970-01-01 of a date in the proleptic Gregorian calendar."""
+    year -= month <= 2
+    era, year_of_era = divmod(year, 400)
+    day_of_year = (153 * (month + (-3 if month > 2 else 9)) + 2) // 5 + day - 1
+    day_of_era = year_of_era * 365 + year_of_era // 4 - year_of_era // 100 + day_of_year
+    return era * 146_097 + day_of_era - 719_468
+
+
+_TYPES: Final[dict[type, Type]] = {
+    bool: types.BOOL, int: types.INT, UInt: types.UINT, float: types.DOUBLE, str: types.STRING,
+    bytes: types.BYTES, type(None): types.NULL, list: types.LIST, tuple: types.LIST,
+    dict: types.MAP, KeyedMap: types.MAP, Timestamp: types.TIMESTAMP, Duration: types.DURATION,
+    Type: types.TYPE, Optional: types.OPTIONAL,
+}  # fmt: skip
+
+
+def type_of(value: Any, opaque: Mapping[type, Type] | None = None) -> Type:
+    """Return the CEL type of a run-time value, without parameters.
+
+    `opaque` maps the libraries' own classes; a class may also name its type as `cel_type`.
+    Raises `CelError` for
+    a value that is none of CEL's.
+    """
+    kind = type(value)
+    found = _TYPES.get(kind)
+    if found is not None:
+        return found
+    if opaque:
+        for base in kind.__mro__:
+            if base in opaque:
+                return opaque[base]
+    for base in kind.__mro__:
+        if base in _TYPES:
+            return _TYPES[base]
+    if isinstance(value, Mapping):
+        return types.MAP
+    named = getattr(kind, "cel_type", None)
+    if isinstance(named, Type):
+        return named
+    raise CelError(f"a Python {kind.__name__} is not a CEL value")
+
+
+def is_number(value: Any) -> bool:
+    """Say whether `value` is an int, uint or double."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def equal(left: Any, right: Any) -> bool:
+    """Return CEL's `left == right`: numbers by value across types, else false across types;
+    never an error.
+
+    Lists and maps are compared deeply; NaN equals nothing, not even itself inside a list.
+    """
+    kind = type(left)
+    if kind is str or kind is bytes or left is None:
+        return bool(left == right)
+    if kind is bool or type(right) is bool:
+        return left is right
+    if isinstance(left, (int, float)):
+        return isinstance(right, (int, float)) and left == right
+    if isinstance(left, (list, tuple)):
+        if not isinstance(right, (list, tuple)) or len(left) != len(right):
+            return False
+        return all(equal(a, b) for a, b in zip(left, right, strict=True))
+    if isinstance(left, Mapping):
+        if not isinstance(right, Mapping) or len(left) != len(right):
+            return False
+        for key in left:
+            other = lookup(right, key)
+            if other is MISSING or not equal(left[key], other):
+                return False
+        return True
+    return bool(left == right)
+
+
+def compare(left: Any, right: Any) -> int:
+    """Return -1, 0 or 1 for ordered values; raise `CelError` ("no such overload") for others,
+    and for NaN.
+
+    Ordered are bools, numbers across types, strings and bytes (by code point), timestamps,
+    durations and library
+    values that order themselves.
+    """
+    if not comparable(left, right):
+        raise CelError(no_overload("<", left, right))
+    if left != left or right != right:
+        raise CelError("NaN values cannot be ordered")
+    return -1 if left < right else int(left > right)
+
+
+def comparable(left: Any, right: Any) -> bool:
+    """Say whether CEL orders the two values."""
+    a, b = type(left), type(right)
+    if a is b:
+        return a in _ORDERED or (a not in _TYPES and hasattr(a, "__cel_ordered__"))
+    if a is bool or b is bool:
+        return False
+    if isinstance(left, (int, float)):
+        return isinstance(right, (int, float))
+    if isinstance(left, str):
+        return isinstance(right, str)
+    return isinstance(left, bytes) and isinstance(right, bytes)
+
+
+_ORDERED: Final = frozenset((bool, int, UInt, float, str, bytes, Timestamp, Duration))
+
+
+def no_overload(function: str, *operands: Any) -> str:
+    """Return the message of a call whose run-time types fit no overload."""
+    named = []
+    for operand in operands:
+        try:
+            named.append(str(type_of(operand)))
+        except CelError:
+            named.append(
+                getattr(getattr(type(operand), "cel_type", None), "name", type(operand).__name__)
+            )
+    return f"no such overload: {function} on ({', '.join(named)})"
+
+
+def show(value: Any) -> str:
+    """Return a text of a value for messages and traces, in CEL's notation where it has one."""
+    if value is None:
+        return "null"
+    if value is True or value is False:
+        return "true" if value else "false"
+    if isinstance(value, UInt):
+        return f"{value}u"
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+    if isinstance(value, bytes):
+        return f"b{value.decode('latin-1')!r}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(show, value)) + "]"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{show(k)}: {show(value[k])}" for k in value) + "}"
+    if isinstance(value, Timestamp):
+        return f'timestamp("{value}")'
+    if isinstance(value, Duration):
+        return f'duration("{value}")'
+    if isinstance(value, Optional):
+        return f"optional.of({show(value.value)})" if value.has_value else "optional.none()"
+    return str(value)
