@@ -17,9 +17,10 @@ _EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class OutsideRule:
-    """Resources that exist although the scanned input does not hold them. Each field is a list of globs.
+    """Resources that exist although the scanned input does not hold them.
 
-    A resource is outside when every field that is not empty matches it.
+    Each field is a list of globs. A resource is outside when every field that is not
+    empty matches it.
     """
 
     kinds: tuple[str, ...] = ()

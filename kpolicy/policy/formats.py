@@ -1,4 +1,4 @@
-"""What a reader of policy documents is: the API it claims and the function that makes policies of it."""
+"""What a reader of policy documents is: the API it claims and what makes policies of it."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class PolicyFormat:
     - `api_version`: the apiVersion it claims, whole (`kpolicy.dev/v1`) or as a group with its slash
       (`admissionregistration.k8s.io/`), which claims every version of that group.
     - `kinds`: the kinds it claims.
-    - `load(document) -> Loaded`: `document` is a `SourceNode`, which knows its file and the position of
-      every key and value. It reports what is wrong as problems and never raises for a bad
-      document. CEL is checked afterwards, for all formats alike.
+    - `load(document) -> Loaded`: `document` is a `SourceNode`, which knows its file and the
+      position of every key and value. It reports what is wrong as problems and never raises for a
+      bad document. CEL is checked afterwards, for all formats alike.
     """
 
     name: str

@@ -86,7 +86,7 @@ class Validation:
     at: Expression | None = None
     """Where the finding stands: an expression over `object` whose value is a part of it."""
     related: Expression | None = None
-    """Further resources (a resource body or a list of them) that the finding names with their places."""
+    """Further resources (a body or a list of bodies) that the finding names with their places."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class Violation:
 
     message: str
     at: Any = None
-    """A part of the resource's body (by identity), a (line, column) pair or None for the resource."""
+    """A part of the body (by identity), a (line, column) pair or None for the whole resource."""
     item: str = ""
     related: tuple[Resource, ...] = ()
 
@@ -105,7 +105,10 @@ PythonCheck = Callable[["Resource", "Snapshot", Mapping[str, Any]], Iterable[Vio
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """One policy. Either `validations` or, for what CEL cannot say, `check` (called with resource, snapshot, params)."""
+    """One policy: either `validations` or, for what CEL cannot say, `check`.
+
+    `check` is called with the resource, the snapshot and the parameters.
+    """
 
     id: str
     severity: Severity = "warning"

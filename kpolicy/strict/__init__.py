@@ -1,1 +1,4 @@
-"""YAML that people write for kpolicy itself, read strictly: every key and value knows its place, every mistake is named."""
+"""YAML that people write for kpolicy itself, read strictly.
+
+Every key and value knows its place, and every mistake is named.
+"""

@@ -1,4 +1,4 @@
-"""A YAML node with its place, over libyaml's composer: for the few files that people write for kpolicy.
+"""A YAML node with its place, over libyaml's composer: for files that people write for kpolicy.
 
 Manifests are read by `kpolicy.manifests`, which is made for speed; this is made for messages.
 """
@@ -32,7 +32,7 @@ _NOT_FINITE = re.compile(r"([-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))\Z")
 
 
 def plain_value(text: str) -> Any:
-    """Return what a plain scalar means, by YAML 1.1 as Kubernetes reads it (no dates, no base 60)."""
+    """Return what a plain scalar means: YAML 1.1 as Kubernetes reads it (no dates, no base 60)."""
     if text in _NULL:
         return None
     if text in _TRUE:
@@ -48,7 +48,8 @@ def plain_value(text: str) -> Any:
         body = digits[2:] if digits[1] in "box" else digits[1:]
         return sign * int(body, base) if body else text
     if _FLOAT.match(text):
-        return float(text.replace("_", ""))
+        number = float(text.replace("_", ""))
+        return int(number) if number.is_integer() and abs(number) < 2**63 else number
     if _NOT_FINITE.match(text):
         return float(text.replace(".", "").lower())
     return text
@@ -194,8 +195,8 @@ class SourceNode:
     def _text_index(self, offset: int) -> int:
         """Map an offset in the scalar's value to an index in the file's text.
 
-        Folding, indentation and chomping only ever change white space, so the characters that are not
-        white space come in the same order in both; only double quotes need their escapes read.
+        Folding, indentation and chomping only ever change white space, so the other characters
+        come in the same order in both; only double quotes need their escapes read.
         """
         node, source = self._node, self.source
         start = source.index(node.start_mark.line, node.start_mark.column)
@@ -277,9 +278,10 @@ def _double_quoted_index(text: str, start: int, end: int, value: str, offset: in
 
 
 def compose(path: str, text: str) -> tuple[list[SourceNode], list[Problem]]:
-    """Return the documents of a file and what is wrong with it as YAML. Empty documents are left out.
+    """Return the documents of a file and what is wrong with it as YAML.
 
-    `path` is as shown to the user. A file that breaks off gives the documents before the break.
+    Empty documents are left out. `path` is as shown to the user. A file that breaks off gives the
+    documents before the break.
     """
     import yaml
 

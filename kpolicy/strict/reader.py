@@ -1,4 +1,4 @@
-"""Reading a document field by field: each wrong one is noted, none stops the rest from being read."""
+"""Reading a document field by field: each wrong one is noted, none stops the others."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Reader:
     def problem(self, message: str, at: SourceLocation, hint: str = "") -> None:
         """Note a problem with an excerpt of its line."""
         parts = [part for part in (hint, self.source.excerpt(at).strip("\n")) if part]
-        # The excerpt keeps its own alignment: Problem puts two spaces before the hint's first line only.
+        # Problem indents the hint's first line only; the caret must stay below its column.
         self.problems.append(Problem(message, at, "\n  ".join("\n".join(parts).split("\n"))))
 
     def fields(

@@ -1,0 +1,69 @@
+"""kube-linter's configuration file, read when a repository has no `.kpolicy.yaml`.
+
+Source: kube-linter's documented configuration (`checks:` and `customChecks:`).
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Any
+
+from kpolicy.config.model import Config
+from kpolicy.errors import ConfigError
+from kpolicy.location import SourceLocation
+from kpolicy.strict.node import SourceNode
+from kpolicy.strict.reader import Reader
+
+#: The pack that holds kube-linter's checks.
+PACK = "kube-linter"
+
+_CHECKS = ("addAllBuiltIn", "doNotAutoAddDefaults", "include", "exclude", "ignorePaths")
+_CUSTOM = ("name", "description", "remediation", "scope", "template", "params")
+
+
+def parse_kube_linter(document: SourceNode, path: str, root: str) -> Config:
+    """Return a `.kube-linter.yaml` as a configuration. Raises `ConfigError` with every problem."""
+    reader = Reader(document.source)
+    origins: dict[str, SourceLocation] = {}
+    top = reader.fields(document, "kube-linter's configuration", ("checks", "customChecks"))
+    checks = {}
+    if "checks" in top:
+        checks = reader.fields(top["checks"], "checks", _CHECKS)
+    lists: dict[str, tuple[str, ...]] = {}
+    for ours, theirs in (
+        ("include", "include"),
+        ("exclude", "exclude"),
+        ("paths.exclude", "ignorePaths"),
+    ):
+        found = reader.located_strings(checks.get(theirs), f"checks.{theirs}")
+        if theirs in checks:
+            origins[ours] = checks[theirs].location
+        for number, (_, at) in enumerate(found):
+            origins[f"{ours}.{number}"] = at
+        lists[ours] = tuple(text for text, _ in found)
+    for ours, theirs in (("packs", "addAllBuiltIn"), ("defaults", "doNotAutoAddDefaults")):
+        if theirs in checks:
+            origins[ours] = checks[theirs].location
+    custom: list[MappingProxyType[str, Any]] = []
+    for number, element in enumerate(reader.sequence(top.get("customChecks"), "customChecks")):
+        fields = reader.fields(element, f"customChecks[{number}]", _CUSTOM, ("name", "template"))
+        given = {key: node.value for key, node in fields.items()}
+        given["location"] = element.location
+        custom.append(MappingProxyType(given))
+    add_all = reader.boolean(checks.get("addAllBuiltIn"), "checks.addAllBuiltIn")
+    config = Config(
+        path=path,
+        root=root,
+        defaults=not reader.boolean(
+            checks.get("doNotAutoAddDefaults"), "checks.doNotAutoAddDefaults"
+        ),
+        packs=(PACK,) if add_all else (),
+        include=lists["include"],
+        exclude=lists["exclude"],
+        paths_exclude=lists["paths.exclude"],
+        checks=tuple(custom),
+        origins=MappingProxyType(origins),
+    )
+    if reader.problems:
+        raise ConfigError(*reader.problems)
+    return config

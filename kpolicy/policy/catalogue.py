@@ -1,0 +1,139 @@
+"""All policies that could run, and the choice among them."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from types import MappingProxyType
+
+from kpolicy.errors import Problem
+from kpolicy.location import SourceLocation
+from kpolicy.policy.formats import PolicyFormat
+from kpolicy.policy.loader import Defaults, duplicates, is_policy_file, load_file
+from kpolicy.policy.model import Policy
+from kpolicy.policy.packs import PolicyPack
+from kpolicy.strict.suggest import did_you_mean
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyFile:
+    """The text of a policy file, with what its surroundings decide."""
+
+    path: str
+    text: str
+    defaults: Defaults = field(default_factory=Defaults)
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """Policies by id, in the order in which they were found, and what is wrong with the rest."""
+
+    policies: Mapping[str, Policy] = field(default_factory=lambda: MappingProxyType({}))
+    problems: tuple[Problem, ...] = ()
+    texts: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Text of each policy file by shown path, for excerpts in messages."""
+
+    @property
+    def packs(self) -> tuple[str, ...]:
+        """The names of all packs that have a policy, sorted."""
+        return tuple(sorted({p.pack for p in self.policies.values() if p.pack}))
+
+    def matching(self, pattern: str) -> list[str]:
+        """Return the ids that an id or glob means."""
+        if pattern in self.policies:
+            return [pattern]
+        if any(c in pattern for c in "*?["):
+            return [id_ for id_ in self.policies if fnmatch.fnmatchcase(id_, pattern)]
+        return []
+
+    def unknown(self, pattern: str) -> str:
+        """Return the hint for an id that is none."""
+        if pattern in self.packs:
+            return f'"{pattern}" is a pack: --pack {pattern}'
+        near = did_you_mean(pattern, self.policies)
+        return near or "`kpolicy policies list --all` shows the ids"
+
+    def unknown_pack(self, pattern: str) -> str:
+        """Return the hint for a pack that is none."""
+        if pattern in self.policies:
+            return f'"{pattern}" is a policy: --include {pattern}'
+        return did_you_mean(pattern, self.packs) or f"packs: {', '.join(self.packs) or 'none'}"
+
+
+def read_pack(pack: PolicyPack) -> Iterator[PolicyFile]:
+    """Yield the policy files of a pack, folders inside it included, sorted by path."""
+    defaults = Defaults(pack=pack.name, plugin=pack.plugin)
+    root = pack.directory
+    prefix = shown(root) if isinstance(root, Path) else pack.name
+    yield from _read_tree(root, prefix, defaults)
+
+
+def _read_tree(root: Path | Traversable, prefix: str, defaults: Defaults) -> Iterator[PolicyFile]:
+    for child in sorted(root.iterdir(), key=lambda c: c.name):
+        path = f"{prefix}/{child.name}"
+        if child.is_dir():
+            if not child.name.startswith((".", "__")):
+                yield from _read_tree(child, path, defaults)
+        elif is_policy_file(child.name):
+            yield PolicyFile(path, child.read_text(encoding="utf-8"), defaults)
+
+
+def read_paths(paths: Iterable[str]) -> tuple[list[PolicyFile], list[Problem]]:
+    """Return the policy files that paths name (`-p`).
+
+    Their policies run unless they say `default: false`.
+    """
+    files: list[PolicyFile] = []
+    problems: list[Problem] = []
+    defaults = Defaults(default=True)
+    for given in paths:
+        path = Path(given)
+        try:
+            if path.is_dir():
+                found = list(_read_tree(path, shown(path), defaults))
+                if not found:
+                    problems.append(
+                        Problem("the directory holds no policy files", SourceLocation(given))
+                    )
+                files.extend(found)
+            else:
+                files.append(PolicyFile(shown(path), path.read_text(encoding="utf-8"), defaults))
+        except UnicodeDecodeError:
+            problems.append(Problem("not UTF-8 text", SourceLocation(given)))
+        except OSError as error:
+            problems.append(Problem(f"cannot be read: {error.strerror}", SourceLocation(given)))
+    return files, problems
+
+
+def shown(path: Path) -> str:
+    """Return a path as shown to the user: relative to the working directory where below it."""
+    absolute = path.absolute()
+    try:
+        return absolute.relative_to(Path.cwd()).as_posix()
+    except ValueError:
+        return path.as_posix()
+
+
+def build(
+    files: Iterable[PolicyFile],
+    python: Iterable[Policy],
+    formats: Sequence[PolicyFormat],
+    problems: Iterable[Problem] = (),
+) -> Catalogue:
+    """Return the catalogue of all policies in `files` and those made in Python."""
+    found: list[Policy] = list(python)
+    wrong = list(problems)
+    texts: dict[str, str] = {}
+    for file in files:
+        texts[file.path] = file.text
+        loaded = load_file(file.path, file.text, formats, file.defaults)
+        found.extend(loaded.policies)
+        wrong.extend(loaded.problems)
+    wrong.extend(p for p in duplicates(found) if p not in wrong)
+    by_id: dict[str, Policy] = {}
+    for policy in found:
+        by_id.setdefault(policy.id, policy)
+    return Catalogue(MappingProxyType(by_id), tuple(wrong), MappingProxyType(texts))

@@ -1,0 +1,122 @@
+"""From the text of policy files to policies, with everything that is wrong in them at once.
+
+This step knows structure only; `kpolicy.policy.compiled` checks the CEL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from kpolicy.errors import Problem
+from kpolicy.location import SourceLocation
+from kpolicy.policy.formats import Loaded, PolicyFormat
+from kpolicy.policy.model import Policy
+from kpolicy.policy.native import NATIVE
+from kpolicy.policy.source import SourceNode, compose
+from kpolicy.strict.suggest import did_you_mean
+
+#: What `load_file` returns; the name that docs/architecture.md uses.
+LoadedPolicies = Loaded
+
+#: Policy files end in one of these; `NAME_test.yaml` beside a policy holds its tests.
+SUFFIXES = (".yaml", ".yml", ".json")
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What a policy file's surroundings decide: the pack, and whether policies run by default."""
+
+    pack: str = ""
+    default: bool = False
+    plugin: str = ""
+
+
+def is_policy_file(name: str) -> bool:
+    """Return whether a file of this name holds policies (tests and hidden files do not)."""
+    stem, dot, suffix = name.rpartition(".")
+    return f"{dot}{suffix}" in SUFFIXES and not stem.endswith("_test") and not name.startswith(".")
+
+
+def load_file(
+    path: str,
+    text: str,
+    formats: Sequence[PolicyFormat] = (NATIVE,),
+    defaults: Defaults = Defaults(),
+) -> LoadedPolicies:
+    """Return the policies of all documents of a file and all problems of all documents.
+
+    `path` is as shown to the user. Two policies with one id in the file are a problem; ids of
+    several files are compared by `duplicates`.
+    """
+    documents, problems = compose(path, text)
+    policies: list[Policy] = []
+    for document in documents:
+        loaded = _load_document(document, formats)
+        problems.extend(loaded.problems)
+        policies.extend(_settle(policy, defaults) for policy in loaded.policies)
+    if not documents and not problems:
+        problems.append(
+            Problem("the file holds no policy", SourceLocation(path), "remove it, or write one")
+        )
+    problems.extend(duplicates(policies))
+    return Loaded(tuple(policies), tuple(problems))
+
+
+def duplicates(policies: Iterable[Policy]) -> list[Problem]:
+    """Return a problem for each policy whose id an earlier one has."""
+    first: dict[str, Policy] = {}
+    problems = []
+    for policy in policies:
+        other = first.setdefault(policy.id, policy)
+        if other is not policy:
+            where = f" at {other.location}" if other.location else _of_plugin(other)
+            problems.append(
+                Problem(
+                    f'policy id "{policy.id}" is taken by another policy{where}',
+                    policy.location,
+                    f"rename one of the two{_of_plugin(policy)}",
+                )
+            )
+    return problems
+
+
+def _of_plugin(policy: Policy) -> str:
+    return f" (of plugin {policy.plugin})" if policy.plugin else ""
+
+
+def _settle(policy: Policy, defaults: Defaults) -> Policy:
+    given = policy.metadata.get("default-given", False)
+    return replace(
+        policy,
+        pack=policy.pack or defaults.pack,
+        default=policy.default if given else defaults.default,
+        plugin=policy.plugin or defaults.plugin,
+    )
+
+
+def _load_document(document: SourceNode, formats: Sequence[PolicyFormat]) -> Loaded:
+    path = document.source.path
+    if document.kind != "mapping":
+        return Loaded((), (Problem("a policy must be a mapping", document.location),))
+    api_node, kind_node = document.get("apiVersion"), document.get("kind")
+    api_version = str(api_node.value) if api_node is not None and api_node.value else ""
+    kind = str(kind_node.value) if kind_node is not None and kind_node.value else ""
+    for format_ in formats:
+        if format_.claims(api_version, kind):
+            return format_.load(document)
+    place = document.location if document.location.line else SourceLocation(path)
+    if not api_version or not kind:
+        missing = "apiVersion" if not api_version else "kind"
+        hint = f"a policy begins with apiVersion: {NATIVE.api_version} and kind: Policy"
+        return Loaded((), (Problem(f'the document lacks "{missing}"', place, hint),))
+    for format_ in formats:
+        if format_.claims(api_version, format_.kinds[0]):
+            near = did_you_mean(kind, format_.kinds)
+            hint = near or f"kinds of this apiVersion: {', '.join(format_.kinds)}"
+            at = kind_node.location if kind_node is not None else place
+            return Loaded((), (Problem(f'"{kind}" is no kind of policy', at, hint),))
+    known = sorted({format_.api_version for format_ in formats})
+    at = api_node.location if api_node is not None else place
+    hint = did_you_mean(api_version, known) or f"known: {', '.join(known)}"
+    return Loaded((), (Problem(f'no policy format reads "{api_version}"', at, hint),))
