@@ -15,11 +15,14 @@ class ReportContext:
 
     version: str
     color: bool = False
-    width: int = 100
+    width: int = 0
+    """Columns of the terminal to wrap prose at; 0 = do not wrap (a log, a file)."""
     read_lines: Callable[[str], list[str]] | None = None
     """Lines of a scanned file by its shown path, for excerpts; [] where unreadable."""
     repository_root: str = ""
     """Absolute path of the repository's root; SARIF, GitHub and GitLab paths are relative to it."""
+    working_directory: str = ""
+    """Absolute path that the report's relative paths start from."""
     results_all: bool = False
     settings: dict[str, Any] = field(default_factory=dict)
 
