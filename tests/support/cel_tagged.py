@@ -1,7 +1,7 @@
 """The tagged form of CEL values in conformance cases, to and from Python.
 
 TAGGED is `{"type": T, "value": V}`; see the conformance README. `untag` makes what an evaluation is
-given, `tag` describes what it answered, `same` compares two tagged values as CEL values of one kind.
+given, `tag` describes what it answered, `same` compares two tagged values, kinds included.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kpolicy.cel.types import Type
-from kpolicy.cel.values import Duration, Optional, Timestamp, UInt
+from kpolicy.cel.values import NANOS, Duration, Optional, Timestamp, UInt
 
 Tagged = dict[str, Any]
 
@@ -43,9 +43,9 @@ def untag(tagged: Tagged) -> Any:
         case "map":
             return {untag(key): untag(item) for key, item in value}
         case "duration":
-            return Duration(value["seconds"], value["nanos"])
+            return Duration(value["seconds"] * NANOS + value["nanos"])
         case "timestamp":
-            return Timestamp(value["seconds"], value["nanos"])
+            return Timestamp(value["seconds"] * NANOS + value["nanos"])
         case "optional":
             return Optional.none() if value is None else Optional.of(untag(value))
         case "type":

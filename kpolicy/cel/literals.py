@@ -1,0 +1,113 @@
+"""What the API server demands of literals beyond their types.
+
+Source: cel-go's AST validators that k8s.io/apiserver enables (homogeneous aggregate literals,
+duration, timestamp and regex literals).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from kpolicy.cel import checker_errors as complain
+from kpolicy.cel import nodes
+from kpolicy.cel.errors import CelError
+from kpolicy.cel.parser import children
+from kpolicy.cel.types import Type
+
+#: Functions whose list arguments may mix types, by name.
+_EXEMPT = frozenset(("format",))
+
+
+def literal_errors(root: nodes.Node, types: Mapping[int, Type], source: str) -> Iterator[CelError]:
+    """Yield an error for each literal of mixed types or that its function always refuses."""
+    pending = [(root, False)]
+    while pending:
+        node, exempt = pending.pop()
+        if isinstance(node, nodes.Call):
+            yield from _call_errors(node, source)
+            exempt = exempt or node.function in _EXEMPT
+        elif isinstance(node, nodes.ListNode) and not exempt:
+            yield from _mixed(node.elements, node.optional, types, source)
+        elif isinstance(node, nodes.MapNode) and not exempt:
+            optional = frozenset(i for i, e in enumerate(node.entries) if e.optional)
+            yield from _mixed([e.key for e in node.entries], frozenset(), types, source)
+            yield from _mixed([e.value for e in node.entries], optional, types, source)
+        pending.extend((child, exempt) for child in children(node))
+
+
+def _mixed(
+    elements: list[nodes.Node], optional: frozenset[int], types: Mapping[int, Type], source: str
+) -> Iterator[CelError]:
+    first: Type | None = None
+    for index, element in enumerate(elements):
+        kind = types[id(element)]
+        if index in optional and kind.parameters:
+            kind = kind.parameters[0]
+        if first is None:
+            first = kind
+        elif kind != first:
+            yield complain.type_mismatch(
+                source, element.offset, first, kind, "elements of a literal must have one type"
+            )
+            return
+
+
+def _call_errors(node: nodes.Call, source: str) -> Iterator[CelError]:
+    argument = node.args[-1] if node.args else None
+    if not isinstance(argument, nodes.Constant):
+        return
+    check = _CHECKS.get((node.function, len(node.args) + (node.target is not None)))
+    if check is None or not isinstance(argument.value, (str, int)):
+        return
+    why = check(argument.value)
+    if why:
+        yield complain.invalid_literal(source, argument.offset, node.function, why)
+
+
+def _duration(text: str | int) -> str:
+    from kpolicy.cel.time import parse_duration
+
+    return _why(parse_duration, text) if isinstance(text, str) else ""
+
+
+def _timestamp(text: str | int) -> str:
+    from kpolicy.cel.time import parse_timestamp
+    from kpolicy.cel.values import NANOS, Timestamp
+
+    if isinstance(text, str):
+        return _why(parse_timestamp, text)
+    return _why(lambda seconds: Timestamp(seconds * NANOS), text)
+
+
+def _regex(pattern: str | int) -> str:
+    import re2
+
+    if not isinstance(pattern, str):
+        return ""
+    try:
+        options = re2.Options()
+        options.log_errors = False
+        re2.compile(pattern, options)
+    except re2.error as error:
+        reason = error.args[0]
+        return reason.decode() if isinstance(reason, bytes) else str(reason)
+    return ""
+
+
+def _why(parse: Callable[[str], object] | Callable[[int], object], text: str | int) -> str:
+    try:
+        parse(text)  # type: ignore[arg-type]
+    except CelError as error:
+        return error.message
+    return ""
+
+
+#: By function and number of operands, the receiver counted: what is wrong with a literal operand,
+#: or ''.
+_CHECKS: Mapping[tuple[str, int], Callable[[str | int], str]] = {
+    ("duration", 1): _duration,
+    ("timestamp", 1): _timestamp,
+    ("matches", 2): _regex,
+    ("find", 2): _regex,
+    ("findAll", 2): _regex,
+}
