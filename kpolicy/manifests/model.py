@@ -1,4 +1,4 @@
-"""What sources yield: files to read, and what was read in them. All of it is plain picklable data."""
+"""What sources yield: files to read, and what was read in them. Plain picklable data."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class ManifestFile:
-    """One file to load. `data` is set when the bytes do not come from the disk (stdin, git, rendered)."""
+    """One file to load. `data` is set when its bytes do not come from the disk (stdin, git)."""
 
     path: str
     """As shown to the user."""
@@ -119,7 +119,10 @@ class SourceOptions:
 class Source(Protocol):
     """A place that manifests come from. The first source that accepts a target gets it."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What it is called in messages and in the configuration."""
+        ...
 
     def accepts(self, target: str) -> bool:
         """Return whether this source reads `target` (a path, `-`, ...) ."""

@@ -1,0 +1,62 @@
+"""What to read: targets of the command line to files, by the first source that accepts each."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from kpolicy.manifests.model import Discovery, ManifestFile, Source, SourceOptions
+
+__all__ = ["builtin_sources", "discover"]
+
+
+def builtin_sources() -> tuple[Source, ...]:
+    """Return the sources that ship with kpolicy, in the order in which they are asked."""
+    from kpolicy.manifests.files import FileSource
+    from kpolicy.manifests.stdin import StdinSource
+
+    return (StdinSource(), FileSource())
+
+
+def discover(
+    targets: Sequence[str],
+    sources: Sequence[Source] | None = None,
+    options: SourceOptions | None = None,
+) -> Discovery:
+    """Return the files to read for `targets`, each once, in the order of the targets.
+
+    `sources` default to the built-in ones. Never raises for what it finds: an input that cannot be
+    read is in `invalid`.
+    """
+    sources = builtin_sources() if sources is None else sources
+    options = options or SourceOptions()
+    found = []
+    asked: set[str] = set()
+    for target in targets:
+        if target in asked:
+            continue
+        asked.add(target)
+        for source in sources:
+            if source.accepts(target):
+                found.append(source.discover(target, options))
+                break
+    if len(found) == 1:
+        return found[0]
+    return Discovery(
+        _once([file for discovery in found for file in discovery.files]),
+        tuple(dict.fromkeys(item for discovery in found for item in discovery.invalid)),
+        tuple(dict.fromkeys(item for discovery in found for item in discovery.skipped)),
+        tuple(dict.fromkeys(item for discovery in found for item in discovery.notes)),
+    )
+
+
+def _once(files: list[ManifestFile]) -> tuple[ManifestFile, ...]:
+    """Return `files` without those that stand for a file seen before."""
+    seen: set[str] = set()
+    kept = []
+    for file in files:
+        key = file.path if file.data is not None else os.path.realpath(file.filename)
+        if key not in seen:
+            seen.add(key)
+            kept.append(file)
+    return tuple(kept)

@@ -1,0 +1,204 @@
+"""The source of files and directories."""
+
+# pathlib costs too much for tens of thousands of entries.
+# ruff: noqa: PTH116, PTH118
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from dataclasses import dataclass, field
+
+from kpolicy.location import SourceLocation
+from kpolicy.manifests.loader import describe_mode
+from kpolicy.manifests.model import (
+    Discovery,
+    Invalid,
+    ManifestFile,
+    Note,
+    Skipped,
+    SourceOptions,
+)
+from kpolicy.manifests.paths import Excludes, excludes, printable, shown_path, tree_root
+
+__all__ = ["FileSource", "is_manifest_name"]
+
+_EXTENSIONS = (".yaml", ".yml", ".json")
+_SKIPPED_DIRECTORIES = frozenset({"node_modules"})
+
+
+def is_manifest_name(name: str) -> bool:
+    """Return whether a file of this name is read when its directory is scanned."""
+    return name.lower().endswith(_EXTENSIONS)
+
+
+@dataclass(frozen=True, slots=True)
+class FileSource:
+    """Files and directories: a file that is named is read, in a directory those whose names fit.
+
+    Entries are visited in sorted order. Hidden files and directories, and `node_modules`, are left
+    out; symbolic links are followed inside the tree only, and each file is read once.
+    """
+
+    name: str = "files"
+
+    def accepts(self, target: str) -> bool:
+        """Return true: whatever no other source wants is a path."""
+        return True
+
+    def discover(self, target: str, options: SourceOptions) -> Discovery:
+        """Return the files at or below the path `target`."""
+        return _Walk(target, options).run()
+
+
+@dataclass(slots=True)
+class _Walk:
+    target: str
+    options: SourceOptions
+    cwd: str = field(default_factory=os.getcwd)
+    excluded: Excludes = field(default_factory=lambda: excludes(()))
+    files: list[ManifestFile] = field(default_factory=list)
+    invalid: list[Invalid] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    links: list[tuple[str, str]] = field(default_factory=list)
+    """Symbolic links met on the way: (path, path relative to the target)."""
+    real_target: str = ""
+    real_directories: set[str] = field(default_factory=set)
+    real_files: set[str] = field(default_factory=set)
+
+    def run(self) -> Discovery:
+        self.excluded = excludes(self.options.exclude)
+        try:
+            status = os.stat(self.target)
+        except OSError as error:
+            self.refuse(self.target, _stat_problem(error))
+            return self.result()
+        if stat.S_ISDIR(status.st_mode):
+            self.tree()
+        elif stat.S_ISREG(status.st_mode):
+            self.named_file(status.st_size)
+        else:
+            self.refuse(self.target, f"is {describe_mode(status.st_mode)}, which is not read")
+        return self.result()
+
+    def result(self) -> Discovery:
+        self.files.sort(key=lambda file: _sort_key(file.path))
+        return Discovery(
+            tuple(self.files), tuple(self.invalid), tuple(self.skipped), tuple(self.notes)
+        )
+
+    def show(self, path: str) -> str:
+        return shown_path(path, self.cwd)
+
+    def refuse(self, path: str, message: str) -> None:
+        self.invalid.append(Invalid(SourceLocation(self.show(path)), message))
+
+    def named_file(self, size: int) -> None:
+        shown = self.show(self.target)
+        if self.excluded and self.excluded.covers(shown.lstrip("/")):
+            return
+        self.files.append(ManifestFile(shown, self.target, size))
+
+    def tree(self) -> None:
+        self.real_target = os.path.realpath(self.target)
+        self.directory(self.target, self.real_target, "", self.show(self.target))
+        if self.links:
+            root = tree_root(self.target)
+            self.real_files = {os.path.realpath(file.filename) for file in self.files}
+            while self.links:
+                links, self.links = sorted(self.links), []
+                for path, relative in links:
+                    self.link(path, relative, root)
+
+    def directory(self, path: str, real: str, relative: str, shown: str) -> None:
+        """Add the files below the directory `path`; `relative` is "" or ends in a slash."""
+        if real in self.real_directories:
+            return
+        self.real_directories.add(real)
+        try:
+            with os.scandir(path) as scan:
+                entries = list(scan)
+        except OSError as error:
+            self.refuse(path, _stat_problem(error))
+            return
+        prefix = "" if shown == "." else shown if shown.endswith("/") else shown + "/"
+        excluded = self.excluded
+        below: list[str] = []
+        for entry in entries:
+            name = entry.name
+            if name[0] == ".":
+                continue
+            if entry.is_symlink():
+                self.links.append((entry.path, relative + name))
+            elif entry.is_dir(follow_symlinks=False):
+                if name not in _SKIPPED_DIRECTORIES and not excluded(relative + name, True):
+                    below.append(name)
+            elif name.lower().endswith(_EXTENSIONS) and not excluded(relative + name, False):
+                self.manifest(entry, prefix)
+        below.sort()
+        for name in below:
+            self.directory(
+                os.path.join(path, name),
+                os.path.join(real, name),
+                f"{relative}{name}/",
+                f"{prefix}{_name(name)}",
+            )
+
+    def manifest(self, entry: os.DirEntry[str], prefix: str) -> None:
+        """Add the directory entry of a name that fits, unless it is no regular file."""
+        status = entry.stat(follow_symlinks=False)
+        if not stat.S_ISREG(status.st_mode):
+            self.refuse(entry.path, f"is {describe_mode(status.st_mode)}, which is not read")
+            return
+        self.files.append(ManifestFile(prefix + _name(entry.name), entry.path, status.st_size))
+
+    def link(self, path: str, relative: str, root: str) -> None:
+        """Follow one symbolic link, if it stays in the tree and leads to something new."""
+        real = os.path.realpath(path)
+        fits = is_manifest_name(path)
+        try:
+            status = os.stat(real)
+        except OSError as error:
+            if fits:
+                problem = _stat_problem(error)
+                if error.errno == errno.ENOENT:
+                    problem = "is a symbolic link to nothing; remove it or restore what it names"
+                self.refuse(path, problem)
+            return
+        is_directory = stat.S_ISDIR(status.st_mode)
+        if not (is_directory or fits) or self.excluded(relative, is_directory):
+            return
+        if not _is_below(real, root):
+            self.refuse(path, "is a symbolic link that leaves the scanned tree; it is not followed")
+        elif is_directory:
+            if not (_is_below(self.real_target, real) or ".git" in f"{real}/".split("/")):
+                self.directory(path, real, f"{relative}/", self.show(path))
+        elif not stat.S_ISREG(status.st_mode):
+            self.refuse(path, f"leads to {describe_mode(status.st_mode)}, which is not read")
+        elif real not in self.real_files:
+            self.real_files.add(real)
+            self.files.append(ManifestFile(self.show(path), path, status.st_size))
+
+
+def _is_below(path: str, directory: str) -> bool:
+    return path == directory or path.startswith(directory.rstrip(os.sep) + os.sep)
+
+
+def _name(name: str) -> str:
+    return name if name.isascii() else printable(name)
+
+
+def _sort_key(path: str) -> list[str]:
+    return path.split("/")
+
+
+def _stat_problem(error: OSError) -> str:
+    if error.errno in (errno.ENOENT, errno.ENOTDIR):
+        return "no such file or directory"
+    if error.errno == errno.EACCES:
+        return "cannot be read: permission denied"
+    if error.errno == errno.ELOOP:
+        return "is a symbolic link that leads back to itself"
+    return f"cannot be read: {error.strerror or error}"

@@ -1,0 +1,243 @@
+"""Where the keys and scalars of a document stand.
+
+Bodies carry the places of mappings and sequences only. For a finding that points at a scalar, the
+one document is read again into *spots*, which have a place for everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from kpolicy.manifests.model import DocumentProblem, Invalid, Limits, ManifestFile
+from kpolicy.manifests.scalars import ScalarError, key_text
+from kpolicy.manifests.text import Chunk, decode, split
+from kpolicy.manifests.yaml_documents import Parsed
+
+__all__ = ["duplicate_keys", "locate", "locate_many"]
+
+Place = tuple[int, int]
+
+
+@dataclass(slots=True)
+class Spot:
+    """One value of a document and where it begins (line and column from 1)."""
+
+    place: Place
+    entries: dict[str, tuple[Place, Spot]] = field(default_factory=dict)
+    """For a mapping: key to the key's place and the value."""
+    items: list[Spot] = field(default_factory=list)
+    """For a sequence."""
+    repeated: list[tuple[str, Place, Place]] = field(default_factory=list)
+    """Keys written again: (key, place before, place of the repetition)."""
+    merged: list[Spot] = field(default_factory=list)
+    text: str = ""
+    style: str = ""
+    tag: str | None = None
+
+
+class _SpotReader:
+    """Builds the spots of one stream; assumes that it was read before without an error."""
+
+    def __init__(self, text: str, lines_before: int) -> None:
+        from yaml import events
+        from yaml.cyaml import CParser  # type: ignore[attr-defined]
+
+        self.events = events
+        self.text = text
+        self.lines_before = lines_before
+        self.get: Callable[[], Any] = CParser(text.encode()).get_event
+        self.anchors: dict[str, Spot] = {}
+
+    def documents(self) -> Iterator[Spot]:
+        self.get()
+        while self.get().__class__ is self.events.DocumentStartEvent:
+            self.anchors = {}
+            yield self.node(self.get())
+            self.get()
+
+    def place(self, mark: Any) -> Place:
+        return mark.line + 1 + self.lines_before, mark.column + 1
+
+    def node(self, event: Any) -> Spot:
+        kind = event.__class__
+        if kind is self.events.AliasEvent:
+            spot = self.anchors[event.anchor]
+            if spot.entries or spot.items:
+                return spot
+            return Spot(
+                self.place(event.start_mark), text=spot.text, style=spot.style, tag=spot.tag
+            )
+        if kind is self.events.ScalarEvent:
+            spot = self.scalar(event)
+        elif kind is self.events.MappingStartEvent:
+            spot = self.mapping(event)
+        else:
+            spot = self.sequence(event)
+        if event.anchor is not None:
+            self.anchors[event.anchor] = spot
+        return spot
+
+    def scalar(self, event: Any) -> Spot:
+        style = event.style
+        if not style and self.text[event.start_mark.index : event.start_mark.index + 1] == "!":
+            style = "!"
+        mark = event.start_mark
+        if event.anchor is not None or event.tag is not None:
+            # libyaml's mark is that of the properties; the value follows them.
+            mark = event.start_mark
+        return Spot(self.place(mark), text=event.value, style=style, tag=event.tag)
+
+    def mapping(self, start: Any) -> Spot:
+        spot = Spot(_bracket(self, start) if start.flow_style else (0, 0))
+        while (event := self.get()).__class__ is not self.events.MappingEndEvent:
+            key_spot = self.node(event)
+            key_place = self.place(event.start_mark)
+            if spot.place == (0, 0):
+                spot.place = key_place
+            value_event = self.get()
+            value = self.node(value_event)
+            if (
+                value_event.__class__ is self.events.ScalarEvent
+                and not value.text
+                and not value.style
+            ):
+                # libyaml places an absent value wherever it noticed the absence.
+                value.place = key_place
+            if key_spot.text == "<<" and not key_spot.style and key_spot.tag in (None, _MERGE):
+                spot.merged.extend([value] if value.entries else value.items)
+                continue
+            try:
+                key = key_text(key_spot.text, key_spot.tag, not key_spot.style)
+            except ScalarError:
+                key = key_spot.text
+            if key in spot.entries:
+                spot.repeated.append((key, spot.entries[key][0], key_place))
+            spot.entries[key] = key_place, value
+        return spot
+
+    def sequence(self, start: Any) -> Spot:
+        spot = Spot(_bracket(self, start) if start.flow_style else _dash(self, start))
+        while (event := self.get()).__class__ is not self.events.SequenceEndEvent:
+            spot.items.append(self.node(event))
+        return spot
+
+
+_MERGE = "tag:yaml.org,2002:merge"
+
+
+def _bracket(reader: _SpotReader, start: Any) -> Place:
+    line, column = reader.place(start.end_mark)
+    return line, column - 1
+
+
+def _dash(reader: _SpotReader, start: Any) -> Place:
+    line, column = reader.place(start.end_mark)
+    after_dash = reader.text[start.end_mark.index - 1 : start.end_mark.index] == "-"
+    return line, column - 1 if after_dash else column
+
+
+def _spots(chunks: Iterable[Chunk]) -> Iterator[Spot]:
+    for chunk in chunks:
+        yield from _SpotReader(chunk.text, chunk.lines_before).documents()
+
+
+def _escape(key: str) -> str:
+    return key.replace("~", "~0").replace("/", "~1")
+
+
+def _unescape(part: str) -> str:
+    return part.replace("~1", "/").replace("~0", "~")
+
+
+def _find(root: Spot, pointer: str, keys: bool) -> Place:
+    place = root.place
+    spot = root
+    for part in pointer.split("/")[1:]:
+        if spot.items:
+            if not part.isdecimal() or int(part) >= len(spot.items):
+                break
+            spot = spot.items[int(part)]
+            place = spot.place
+            continue
+        found = _entry(spot, _unescape(part))
+        if found is None:
+            break
+        key_place, spot = found
+        place = key_place if keys else spot.place
+    return place
+
+
+def _entry(spot: Spot, key: str) -> tuple[Place, Spot] | None:
+    found = spot.entries.get(key)
+    if found is not None:
+        return found
+    for source in spot.merged:
+        found = _entry(source, key)
+        if found is not None:
+            return found
+    return None
+
+
+def locate_many(
+    source: ManifestFile | bytes, index: int, pointers: Sequence[str], *, keys: bool = False
+) -> tuple[Place, ...]:
+    """Return (line, column), from 1, of what each JSON pointer names in document `index`.
+
+    A pointer to something that is not there gives the nearest place above it that is. With `keys`,
+    an entry of a mapping stands at its key, otherwise at its value. (0, 0) where the document is
+    not there or cannot be read (the file may have changed since).
+    """
+    from kpolicy.manifests.loader import read_bytes
+
+    data = source if isinstance(source, bytes) else read_bytes(source, Limits())
+    nowhere = ((0, 0),) * len(pointers)
+    if isinstance(data, Invalid):
+        return nowhere
+    from yaml.error import YAMLError
+
+    text, _ = decode(data)
+    number = 0
+    for chunk in split(text):
+        try:
+            for spot in _spots([chunk]):
+                if number == index:
+                    return tuple(_find(spot, pointer, keys) for pointer in pointers)
+                number += 1
+        except YAMLError:
+            number += 1
+    return nowhere
+
+
+def locate(source: ManifestFile | bytes, index: int, pointer: str, *, keys: bool = False) -> Place:
+    """Return (line, column), from 1, of what a JSON pointer names; see `locate_many`."""
+    return locate_many(source, index, (pointer,), keys=keys)[0]
+
+
+def duplicate_keys(parsed: Parsed) -> tuple[DocumentProblem, ...]:
+    """Return a problem for each key that a mapping of the document has more than once."""
+    found: list[DocumentProblem] = []
+    seen: set[int] = set()
+
+    def visit(spot: Spot, pointer: str) -> None:
+        if id(spot) in seen:
+            return
+        seen.add(id(spot))
+        for key, before, again in spot.repeated:
+            found.append(
+                DocumentProblem(
+                    "duplicate-key",
+                    f"key {key!r} is given twice (first at line {before[0]}); the last one wins",
+                    *again,
+                    f"{pointer}/{_escape(key)}",
+                )
+            )
+        for key, (_, value) in spot.entries.items():
+            visit(value, f"{pointer}/{_escape(key)}")
+        for number, item in enumerate(spot.items):
+            visit(item, f"{pointer}/{number}")
+
+    for spot in _spots([parsed.chunk]):
+        visit(spot, "")
+    return tuple(sorted(found, key=lambda problem: (problem.line, problem.column)))
