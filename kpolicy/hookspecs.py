@@ -47,11 +47,14 @@ class Hooks:
 
     @hookspec
     def kpolicy_policy_formats(self) -> Iterable[PolicyFormat]:  # type: ignore[empty-body]
-        """Return readers of policy documents (by apiVersion and kind). Called once, before policies are loaded."""
+        """Return readers of policy documents, by apiVersion and kind.
+
+        Called once, before policies are loaded.
+        """
 
     @hookspec
     def kpolicy_policy_packs(self) -> Iterable[PolicyPack]:  # type: ignore[empty-body]
-        """Return packs: named directories of policy files. Called once; files are read as far as selection needs them."""
+        """Return packs: named directories of policy files. Called once."""
 
     @hookspec
     def kpolicy_policies(self) -> Iterable[Policy]:  # type: ignore[empty-body]
@@ -62,8 +65,11 @@ class Hooks:
         """Return sources of manifests. Called once; the first that accepts a target reads it."""
 
     @hookspec
-    def kpolicy_process_findings(self, findings: Sequence[Finding]) -> Sequence[Finding] | None:  # type: ignore[empty-body]
-        """Return changed findings (labels added, some dropped), or None to leave them. Called once, after suppression."""
+    def kpolicy_process_findings(self, findings: Sequence[Finding]) -> Sequence[Finding] | None:
+        """Return changed findings (labels added, some dropped), or None to leave them.
+
+        Called once, after suppression.
+        """
 
     @hookspec
     def kpolicy_reporters(self) -> Iterable[Reporter]:  # type: ignore[empty-body]

@@ -1,0 +1,45 @@
+"""Ends a call that does not return, where the platform can (an interval timer, main thread)."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class Overdue(BaseException):
+    """A call that took too long. Not an `Exception`, so that no `except Exception` keeps it."""
+
+
+@contextmanager
+def deadline(seconds: float) -> Iterator[None]:
+    """Raise `TimeoutError` in the body after `seconds`; 0 = no limit.
+
+    Works in the main thread on systems with interval timers and does nothing elsewhere. An
+    outer timer that is running is left alone: the outer limit then serves for both.
+    """
+    if not seconds or not _can() or signal.getitimer(signal.ITIMER_REAL)[0]:
+        yield
+        return
+
+    def ring(_number: int, _frame: FrameType | None) -> None:
+        raise Overdue
+
+    before = signal.signal(signal.SIGALRM, ring)
+    # The interval rings again should the first ring be swallowed.
+    signal.setitimer(signal.ITIMER_REAL, seconds, 0.1)
+    try:
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+    except Overdue:
+        raise TimeoutError(f"did not return within {seconds:g} s") from None
+
+
+def _can() -> bool:
+    import threading
+
+    return hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()

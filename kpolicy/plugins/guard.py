@@ -1,0 +1,205 @@
+"""Wraps what plugins give, so that a failure deep in a scan still names its plugin.
+
+A CEL function fails as a CEL evaluation error (a finding of outcome `error`), a relation, check or
+format as a `PluginError`, a source as an `Invalid` input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from kpolicy.errors import PluginError, Problem
+from kpolicy.plugins.deadline import deadline
+
+if TYPE_CHECKING:
+    from kpolicy.cel.declarations import Library, Overload
+    from kpolicy.manifests.model import Discovery, Source, SourceOptions
+    from kpolicy.policy.formats import Loaded, PolicyFormat
+    from kpolicy.policy.model import PythonCheck, Violation
+    from kpolicy.policy.source import SourceNode
+    from kpolicy.relations.model import Entry, Relation, Side
+    from kpolicy.snapshot.kinds import Kinds
+    from kpolicy.snapshot.resource import Resource
+    from kpolicy.snapshot.snapshot import Snapshot
+
+
+def guard_library(library: Library, plugin: str, seconds: float) -> Library:
+    """Return the library with every overload wrapped in `guard_overload`."""
+    functions = tuple(
+        replace(f, overloads=tuple(guard_overload(o, f.name, plugin, seconds) for o in f.overloads))
+        for f in library.functions
+    )
+    return replace(library, functions=functions)
+
+
+def guard_overload(overload: Overload, function: str, plugin: str, seconds: float) -> Overload:
+    """Return the overload so that all it can raise is `CelError`, within `seconds`.
+
+    A result that does not fit the declared type is an error too: it would fail far from its cause.
+    """
+    from kpolicy.cel.errors import CelError
+
+    implementation = overload.implementation
+    fits = _fits(overload.result.name)
+    label = f'function "{function}" of plugin "{plugin}"'
+
+    def guarded(*arguments: Any) -> Any:
+        try:
+            with deadline(seconds):
+                result = implementation(*arguments)
+        except CelError:
+            raise
+        except Exception as error:
+            text = str(error).splitlines()[0] if str(error) else ""
+            raise CelError(f"{label} failed: {type(error).__name__}: {text}") from error
+        if not fits(result):
+            raise CelError(f"{label} returned {type(result).__name__}, declared {overload.result}")
+        return result
+
+    return replace(overload, implementation=guarded)
+
+
+def _fits(name: str) -> Callable[[Any], bool]:
+    """Return whether a Python value can be a CEL value of the type called `name`."""
+    if name == "bool":
+        return lambda value: value is True or value is False
+    if name in ("int", "uint"):
+        return lambda value: isinstance(value, int) and not isinstance(value, bool)
+    classes: Mapping[str, Any] = {
+        "string": str, "double": float, "bytes": bytes, "list": (list, tuple), "map": Mapping,
+        "null_type": type(None),
+    }  # fmt: skip
+    if name in classes:
+        return lambda value: isinstance(value, classes[name])
+    return lambda value: True
+
+
+def guard_relation(relation: Relation, plugin: str) -> Relation:
+    """Return the relation so that all its functions can raise is `PluginError`."""
+    label = f'plugin "{plugin}", hook kpolicy_relations: relation "{relation.name}"'
+
+    def side(given: Side) -> Side:
+        entries = given.entries
+
+        def guarded(resource: Resource, kinds: Kinds) -> Iterable[Entry]:
+            from kpolicy.relations.model import Entry
+
+            try:
+                found = tuple(entries(resource, kinds))
+            except Exception as error:
+                raise _failed(label, f"failed on {_named(resource)}", error) from error
+            for entry in found:
+                if not isinstance(entry, Entry):
+                    what = f"{label} returned a {type(entry).__name__}, expected Entry objects"
+                    raise PluginError(Problem(what))
+            return found
+
+        return replace(given, entries=guarded)
+
+    changes: dict[str, Any] = {"left": side(relation.left), "right": side(relation.right)}
+    if relation.right is relation.left:
+        # A symmetric relation says so by having one side; it must stay one.
+        changes["right"] = changes["left"]
+    if relation.links is not None:
+        changes["links"] = side(relation.links)
+    if relation.matches is not None:
+        matches = relation.matches
+
+        def guarded_matches(*arguments: Any) -> bool:
+            try:
+                return bool(matches(*arguments))
+            except Exception as error:
+                raise _failed(label, "failed in matches()", error) from error
+
+        changes["matches"] = guarded_matches
+    return replace(relation, **changes)
+
+
+def guard_check(check: PythonCheck, plugin: str, policy: str) -> PythonCheck:
+    """Return a Python policy's function so that all it can raise is `PluginError`."""
+    label = f'plugin "{plugin}", hook kpolicy_policies: policy "{policy}"'
+
+    def guarded(
+        resource: Resource, snapshot: Snapshot, params: Mapping[str, Any]
+    ) -> Iterable[Violation]:
+        from kpolicy.policy.model import Violation
+
+        try:
+            found = tuple(check(resource, snapshot, params))
+        except Exception as error:
+            raise _failed(label, f"failed on {_named(resource)}", error) from error
+        for violation in found:
+            if not isinstance(violation, Violation):
+                what = f"{label} yielded a {type(violation).__name__}, expected Violation objects"
+                raise PluginError(Problem(what))
+        return found
+
+    return guarded
+
+
+def guard_format(format_: PolicyFormat, plugin: str) -> PolicyFormat:
+    """Return the format so that a failure of its reader is a problem at the document."""
+    load = format_.load
+    label = f'plugin "{plugin}", hook kpolicy_policy_formats: format "{format_.name}"'
+
+    def guarded(document: SourceNode) -> Loaded:
+        from kpolicy.policy.formats import Loaded
+
+        try:
+            loaded = load(document)
+        except Exception as error:
+            what = f"{label} failed: {type(error).__name__}: {error}"
+            return Loaded((), (Problem(what, document.location),))
+        if not isinstance(loaded, Loaded):
+            what = f"{label} returned a {type(loaded).__name__}, expected Loaded"
+            return Loaded((), (Problem(what, document.location),))
+        return replace(
+            loaded, policies=tuple(replace(p, plugin=p.plugin or plugin) for p in loaded.policies)
+        )
+
+    return replace(format_, load=guarded)
+
+
+class GuardedSource:
+    """A plugin's source whose failures become an `Invalid` entry for the target."""
+
+    def __init__(self, source: Source, plugin: str, report: Callable[[str], None]) -> None:
+        self.name = source.name
+        self.plugin = plugin
+        self._source = source
+        self._report = report
+
+    def accepts(self, target: str) -> bool:
+        """Ask the plugin; a failure is reported, and another source reads the target."""
+        try:
+            return bool(self._source.accepts(target))
+        except Exception as error:
+            what = f"{type(error).__name__}: {error}"
+            self._report(f'source "{self.name}" failed on {target}: {what}')
+            return False
+
+    def discover(self, target: str, options: SourceOptions) -> Discovery:
+        """Ask the plugin; a failure is an `Invalid` at the target."""
+        from kpolicy.location import SourceLocation
+        from kpolicy.manifests.model import Discovery, Invalid
+
+        label = f'plugin "{self.plugin}", hook kpolicy_sources: source "{self.name}"'
+        try:
+            found = self._source.discover(target, options)
+            if isinstance(found, Discovery):
+                return found
+            message = f"{label} returned a {type(found).__name__}, expected Discovery"
+        except Exception as error:
+            message = f"{label} failed: {type(error).__name__}: {error}"
+        return Discovery(invalid=(Invalid(SourceLocation(target), message),))
+
+
+def _named(resource: Resource) -> str:
+    return f"{resource.kind}/{resource.name}"
+
+
+def _failed(label: str, what: str, error: Exception) -> PluginError:
+    text = str(error).splitlines()[0] if str(error) else ""
+    return PluginError(Problem(f"{label} {what}: {type(error).__name__}: {text}"))

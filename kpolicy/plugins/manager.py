@@ -1,0 +1,440 @@
+"""The plugin host: a factory for pluggy managers, and one typed method for each hook.
+
+Every hook is called plugin by plugin, so that a failure has one name and costs one contribution.
+What went wrong is collected in `PluginHost.problems`; the scan goes on without it, and the command
+line ends with status 2.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pluggy
+
+from kpolicy.errors import Problem
+from kpolicy.hookspecs import API_VERSION, Hooks
+from kpolicy.plugins.deadline import deadline
+from kpolicy.plugins.discovery import GROUP, Candidate, candidates, digest
+
+if TYPE_CHECKING:
+    from kpolicy.cel.declarations import Library
+    from kpolicy.engine.request import Toolbox
+    from kpolicy.findings import Finding
+    from kpolicy.manifests.model import Source
+    from kpolicy.policy.formats import PolicyFormat
+    from kpolicy.policy.model import Policy
+    from kpolicy.policy.packs import PolicyPack
+    from kpolicy.relations.model import Relation
+    from kpolicy.reporters.model import Reporter
+    from kpolicy.snapshot.kinds import WorkloadKind
+
+T = TypeVar("T")
+
+#: The name of the plugin that everything built in belongs to.
+BUILTIN = "kpolicy"
+#: How long one plugin call may take.
+CALL_SECONDS = 5.0
+
+
+class PluginHost:
+    """The plugins of one run. Made by `make_plugin_manager`; nothing about it is global."""
+
+    def __init__(
+        self,
+        manager: pluggy.PluginManager,
+        found: Mapping[str, Candidate],
+        problems: Iterable[Problem],
+        *,
+        arguments: tuple[tuple[str, ...], bool],
+        trace: Callable[[str], None] | None = None,
+        seconds: float = CALL_SECONDS,
+    ) -> None:
+        self.manager = manager
+        self.plugins: Mapping[str, Candidate] = found
+        """All plugins that were found, active or not, by name; built-ins first."""
+        self.problems: list[Problem] = list(problems)
+        """What went wrong so far; each names plugin and hook."""
+        self.arguments = arguments
+        self._trace = trace
+        self._seconds = seconds
+        self._answers: dict[str, tuple[tuple[str, Any], ...]] = {}
+
+    # One thin method for each hook, in the order in which a scan calls them.
+
+    def workload_kinds(self) -> tuple[WorkloadKind, ...]:
+        """Return the kinds that plugins add to those with a pod spec, and the built-in ones."""
+        from kpolicy.snapshot.kinds import WorkloadKind
+
+        return self._values("kpolicy_workload_kinds", WorkloadKind, lambda k: f"{k.group}/{k.kind}")
+
+    def cel_libraries(self) -> tuple[Library, ...]:
+        """Return the CEL libraries; those of plugins guarded, so that a failure has a name."""
+        from kpolicy.cel.declarations import Library
+        from kpolicy.plugins.guard import guard_library
+
+        libraries: list[Library] = []
+        overloads: dict[str, str] = {}
+        for plugin, library in self._items("kpolicy_cel_libraries", Library, lambda x: x.name):
+            taken = [
+                overload.id
+                for function in library.functions
+                for overload in function.overloads
+                if overloads.setdefault(overload.id, plugin) != plugin
+            ]
+            if taken:
+                self._problem(
+                    plugin,
+                    "kpolicy_cel_libraries",
+                    f'library "{library.name}" defines the overload "{taken[0]}", which plugin'
+                    f' "{overloads[taken[0]]}" has already',
+                    "give it another id",
+                )
+                continue
+            guarded = (
+                library if plugin == BUILTIN else guard_library(library, plugin, self._seconds)
+            )
+            libraries.append(guarded)
+        return tuple(libraries)
+
+    def relations(self) -> tuple[Relation, ...]:
+        """Return the relations; those of plugins guarded."""
+        from kpolicy.plugins.guard import guard_relation
+        from kpolicy.relations.model import Relation
+
+        items = self._items("kpolicy_relations", Relation, lambda r: r.name)
+        return tuple(
+            relation if plugin == BUILTIN else guard_relation(relation, plugin)
+            for plugin, relation in items
+        )
+
+    def policy_formats(self) -> tuple[PolicyFormat, ...]:
+        """Return the readers of policy documents; those of plugins guarded."""
+        from kpolicy.plugins.guard import guard_format
+        from kpolicy.policy.formats import PolicyFormat
+
+        items = self._items("kpolicy_policy_formats", PolicyFormat, lambda f: f.name)
+        return tuple(
+            format_ if plugin == BUILTIN else guard_format(format_, plugin)
+            for plugin, format_ in items
+        )
+
+    def policy_packs(self) -> tuple[PolicyPack, ...]:
+        """Return the packs, each with the name of the plugin that brought it ("" = built in)."""
+        from dataclasses import replace
+
+        from kpolicy.policy.packs import PolicyPack
+
+        items = self._items("kpolicy_policy_packs", PolicyPack, lambda p: p.name)
+        return tuple(
+            pack if plugin == BUILTIN else replace(pack, plugin=pack.plugin or plugin)
+            for plugin, pack in items
+        )
+
+    def policies(self) -> tuple[Policy, ...]:
+        """Return the policies made in Python; those of plugins guarded."""
+        from dataclasses import replace
+
+        from kpolicy.plugins.guard import guard_check
+        from kpolicy.policy.model import Policy
+
+        found: list[Policy] = []
+        for plugin, policy in self._items("kpolicy_policies", Policy, lambda p: p.id):
+            if plugin == BUILTIN:
+                found.append(policy)
+                continue
+            check = guard_check(policy.check, plugin, policy.id) if policy.check else None
+            found.append(replace(policy, plugin=policy.plugin or plugin, check=check))
+        return tuple(found)
+
+    def sources(self) -> tuple[Source, ...]:
+        """Return the sources, plugins' first: the first that accepts a target reads it."""
+        from functools import partial
+
+        from kpolicy.manifests.model import Source
+        from kpolicy.plugins.guard import GuardedSource
+
+        protocol: Any = Source
+        items: tuple[tuple[str, Source], ...]
+        items = self._items("kpolicy_sources", protocol, lambda s: s.name)
+        theirs: list[Source] = [
+            GuardedSource(s, p, partial(self._problem, p, "kpolicy_sources"))
+            for p, s in items
+            if p != BUILTIN
+        ]
+        return (*theirs, *(source for plugin, source in items if plugin == BUILTIN))
+
+    def process_findings(self, findings: Sequence[Finding]) -> Sequence[Finding]:
+        """Return the findings after each plugin's post-processing, in order."""
+        from kpolicy.findings import Finding
+
+        hook = "kpolicy_process_findings"
+        current: tuple[Finding, ...] = tuple(findings)
+        for plugin in self._implementing(hook):
+            given = current
+            answer = self._call(plugin, hook, findings=given)
+            if answer is None:
+                continue
+            if not isinstance(answer, (list, tuple)) or not all(
+                isinstance(item, Finding) for item in answer
+            ):
+                self._wrong_type(plugin, hook, answer, "a list of Finding, or None")
+                continue
+            current = tuple(answer)
+        return tuple(sorted(current, key=lambda finding: finding.sort_key))
+
+    def reporters(self) -> tuple[Reporter, ...]:
+        """Return the output formats."""
+        from kpolicy.reporters.model import Reporter
+
+        return self._values("kpolicy_reporters", Reporter, lambda r: r.name)
+
+    # What belongs to all hooks.
+
+    def owner(self, hook: str, name: str) -> str:
+        """Return the plugin whose `hook` gave the thing called `name`, or ""."""
+        for plugin, item in self._answers.get(hook, ()):
+            if name in (getattr(item, "name", None), getattr(item, "id", None)):
+                return plugin
+        return ""
+
+    def toolbox(self) -> Toolbox:
+        """Return all that the plugins gave, for the engine."""
+        from kpolicy.engine.request import Toolbox, ToolboxFactory
+
+        third_party = any(c.name != BUILTIN for c in self.plugins.values())
+        return Toolbox(
+            packs=self.policy_packs(),
+            policies=self.policies(),
+            formats=self.policy_formats(),
+            relations=self.relations(),
+            libraries=self.cel_libraries(),
+            sources=self.sources(),
+            workload_kinds=self.workload_kinds(),
+            process_findings=self.process_findings if third_party else None,
+            digest=digest(c for c in self.plugins.values() if c.status == "active"),
+            factory=ToolboxFactory(__name__, "make_toolbox", self.arguments),
+        )
+
+    def fail(self, plugin: str, hook: str, what: str, hint: str = "") -> None:
+        """Record that `plugin` broke the contract of `hook`."""
+        self._problem(plugin, hook, what, hint)
+
+    def _values(self, hook: str, kind: type[T], name: Callable[[T], str]) -> tuple[T, ...]:
+        return tuple(item for _, item in self._items(hook, kind, name))
+
+    def _items(
+        self, hook: str, kind: type[T], name: Callable[[T], str]
+    ) -> tuple[tuple[str, T], ...]:
+        """Return (plugin, item) of all answers to a hook; each plugin is asked once."""
+        if hook not in self._answers:
+            self._answers[hook] = tuple(self._ask(hook, kind, name))
+        return self._answers[hook]
+
+    def _ask(self, hook: str, kind: type[T], name: Callable[[T], str]) -> Iterator[tuple[str, T]]:
+        owners: dict[str, str] = {}
+        for plugin in self._implementing(hook):
+            answer = self._call(plugin, hook)
+            for item in answer if isinstance(answer, tuple) else ():
+                if not isinstance(item, kind):
+                    self._wrong_type(plugin, hook, item, f"{kind.__name__} objects")
+                    continue
+                known_as = name(item)
+                if known_as in owners:
+                    self._problem(
+                        plugin,
+                        hook,
+                        f'"{known_as}" is already defined by plugin "{owners[known_as]}"',
+                        "give it another name, or disable one: --disable-plugin NAME",
+                    )
+                    continue
+                owners[known_as] = plugin
+                yield plugin, item
+
+    def _implementing(self, hook: str) -> list[str]:
+        """Return the names of the plugins that implement a hook: built-ins, then others by name."""
+        caller = getattr(self.manager.hook, hook)
+        names = {implementation.plugin_name for implementation in caller.get_hookimpls()}
+        return [name for name in self.plugins if name in names]
+
+    def _call(self, plugin: str, hook: str, **arguments: Any) -> Any:
+        """Call one plugin's implementation; any failure becomes a problem and None."""
+        mine = self.manager.get_plugin(plugin)
+        others = [p for p in self.manager.get_plugins() if p is not mine]
+        caller = self.manager.subset_hook_caller(hook, others)
+        started = time.perf_counter()
+        try:
+            with deadline(self._seconds if plugin != BUILTIN else 0):
+                answers = caller(**arguments)
+                answer = answers[0] if answers else None
+                if not arguments and answer is not None:
+                    answer = _consumed(answer)
+        except (Exception, SystemExit) as error:
+            if plugin == BUILTIN and isinstance(error, ImportError):
+                raise
+            self._problem(plugin, hook, f"raised {describe(error)}", _DEBUG_HINT)
+            answer = None
+            if os.environ.get("KPOLICY_DEBUG"):
+                import traceback
+
+                traceback.print_exception(error)
+        else:
+            if not arguments and answer is _NOT_ITERABLE:
+                self._wrong_type(plugin, hook, answers[0], "a list")
+                answer = None
+        if self._trace:
+            count = f"{len(answer)} items" if isinstance(answer, (tuple, list)) else repr(answer)
+            self._trace(
+                f"{hook} {plugin} -> {count} ({(time.perf_counter() - started) * 1000:.1f} ms)"
+            )
+        return answer
+
+    def _wrong_type(self, plugin: str, hook: str, value: object, expected: str) -> None:
+        what = f"returned {_article(type(value).__name__)}, expected {expected}"
+        self._problem(plugin, hook, what, "docs/plugins.md says what each hook may return")
+
+    def _problem(self, plugin: str, hook: str, what: str, hint: str = "") -> None:
+        problem = Problem(f'plugin "{plugin}", hook {hook}: {what}', None, hint)
+        if problem not in self.problems:
+            self.problems.append(problem)
+
+
+_NOT_ITERABLE = object()
+_DEBUG_HINT = "KPOLICY_DEBUG=1 shows the traceback; --disable-plugin NAME goes without the plugin"
+
+
+def _consumed(answer: Any) -> Any:
+    """Return what an iterable yields (a generator runs here, inside the guard)."""
+    if isinstance(answer, (str, bytes, Mapping)):
+        return _NOT_ITERABLE
+    try:
+        iterator = iter(answer)
+    except TypeError:
+        return _NOT_ITERABLE
+    return tuple(iterator)
+
+
+def _article(word: str) -> str:
+    return f"{'an' if word[:1].lower() in 'aeiou' else 'a'} {word}"
+
+
+def describe(error: BaseException) -> str:
+    """Return `ValueError: what` with the innermost place in the code that raised it."""
+    import traceback
+
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    text = str(error).splitlines()[0] if str(error) else ""
+    return f"{type(error).__name__}{f': {text}' if text else ''}{where}"
+
+
+def make_plugin_manager(
+    disabled: Iterable[str] = (), entry_points: bool = True, *, seconds: float = CALL_SECONDS
+) -> PluginHost:
+    """Return a host with the built-ins and, with `entry_points`, every installed plugin.
+
+    `disabled` names plugins (or their distributions) that are found but not loaded; a name that is
+    none is a problem. A plugin that cannot be imported or registered is reported and left out.
+    """
+    from kpolicy.plugins import builtin
+
+    disabled = tuple(disabled)
+    trace = _print_trace if os.environ.get("KPOLICY_TRACE_HOOKS", "0") not in ("", "0") else None
+    manager = pluggy.PluginManager("kpolicy")
+    manager.add_hookspecs(Hooks)
+    manager.register(builtin, BUILTIN)
+    found: dict[str, Candidate] = {BUILTIN: Candidate.builtin()}
+    problems: list[Problem] = []
+    unused = set(disabled)
+    for candidate in candidates() if entry_points else ():
+        name = candidate.name
+        unused -= {name, candidate.distribution}
+        if name in found:
+            problems.append(
+                Problem(
+                    f'two plugins are called "{name}": {found[name].distribution} and'
+                    f" {candidate.distribution}",
+                    None,
+                    f'rename the entry point in the group "{GROUP}" of one of them',
+                )
+            )
+            continue
+        if name in disabled or candidate.distribution in disabled:
+            found[name] = candidate.with_status("disabled")
+            continue
+        problem = _register(manager, candidate, seconds)
+        found[name] = candidate.with_status("failed" if problem else "active", problem)
+        problems += [problem] if problem else []
+    for name in sorted(unused):
+        from kpolicy.strict.suggest import did_you_mean
+
+        known = [n for n in found if n != BUILTIN]
+        hint = did_you_mean(name, known) or f"installed: {', '.join(known) or 'none'}"
+        problems.append(Problem(f'--disable-plugin: no plugin is called "{name}"', None, hint))
+    return PluginHost(
+        manager, found, problems, arguments=(disabled, entry_points), trace=trace, seconds=seconds
+    )
+
+
+def _register(
+    manager: pluggy.PluginManager, candidate: Candidate, seconds: float
+) -> Problem | None:
+    """Import and register one plugin; return what is wrong, leaving the manager without it."""
+    label = f'plugin "{candidate.name}" ({candidate.distribution} {candidate.version})'
+    try:
+        with deadline(seconds):
+            plugin = candidate.load()
+    except (Exception, SystemExit) as error:
+        if os.environ.get("KPOLICY_DEBUG"):
+            import traceback
+
+            traceback.print_exception(error)
+        return Problem(f"{label} cannot be imported: {describe(error)}", None, _DEBUG_HINT)
+    api = getattr(plugin, "kpolicy_api", API_VERSION)
+    if api != API_VERSION:
+        hint = "upgrade kpolicy" if isinstance(api, int) and api > API_VERSION else "upgrade it"
+        return Problem(
+            f"{label} needs plugin API {api!r}; this kpolicy has {API_VERSION}", None, hint
+        )
+    try:
+        manager.register(plugin, candidate.name)
+        wrong = _misfits(manager, candidate.name)
+        if not wrong:
+            manager.check_pending()
+            return None
+    except (pluggy.PluginValidationError, ValueError, TypeError) as error:
+        wrong = " ".join(str(error).split())
+    if manager.get_plugin(candidate.name) is not None:
+        manager.unregister(name=candidate.name)
+    return Problem(f"{label} does not fit the hooks: {wrong}", None, "docs/plugins.md lists them")
+
+
+def _misfits(manager: pluggy.PluginManager, name: str) -> str:
+    """Return what a plugin implements that no hook is, or in a way that is not part of the API."""
+    known = {hook for hook in vars(Hooks) if hook.startswith("kpolicy_")}
+    plugin = manager.get_plugin(name)
+    for caller in manager.get_hookcallers(plugin) or ():
+        if caller.name not in known:
+            from kpolicy.strict.suggest import did_you_mean
+
+            near = did_you_mean(caller.name, known)
+            return f'"{caller.name}" is no hook{f", {near}" if near else ""}'
+        for implementation in caller.get_hookimpls():
+            if implementation.plugin is plugin and (
+                implementation.wrapper or implementation.hookwrapper
+            ):
+                return f'"{caller.name}" is a hook wrapper; wrappers are not part of the API'
+    return ""
+
+
+def make_toolbox(disabled: tuple[str, ...] = (), entry_points: bool = True) -> Toolbox:
+    """Return a toolbox made afresh: what a worker process calls."""
+    return make_plugin_manager(disabled, entry_points).toolbox()
+
+
+def _print_trace(line: str) -> None:
+    print(f"kpolicy: hook {line}", file=sys.stderr)
