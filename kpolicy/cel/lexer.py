@@ -54,31 +54,10 @@ _SIMPLE: Final = {
 _KEYWORDS: Final = frozenset(("true", "false", "null", "in"))
 
 #: Words that are no identifiers, though a field may have their name (langdef, "Syntax").
-RESERVED: Final = frozenset(
-    [
-        "as",
-        "break",
-        "const",
-        "continue",
-        "else",
-        "false",
-        "for",
-        "function",
-        "if",
-        "import",
-        "in",
-        "let",
-        "loop",
-        "package",
-        "namespace",
-        "null",
-        "return",
-        "true",
-        "var",
-        "void",
-        "while",
-    ]
-)
+RESERVED: Final = frozenset((
+    "as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in",
+    "let", "loop", "package", "namespace", "null", "return", "true", "var", "void", "while",
+))  # fmt: skip
 
 
 class Tokens:
