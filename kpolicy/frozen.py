@@ -1,8 +1,8 @@
 """Immutable mapping and sequence bodies that carry their source position.
 
-The YAML loader builds them and CEL reads them. They subclass `dict` and `list`, so reading costs what
-a plain `dict` costs; every public mutator raises `FrozenError`. Calling a base-class method unbound
-(`dict.__setitem__(body, ...)`) is outside the contract.
+The YAML loader builds them and CEL reads them. They subclass `dict` and `list`, so reading costs
+what a plain `dict` costs; every public mutator raises `FrozenError`. Calling a base-class method
+unbound (`dict.__setitem__(body, ...)`) is outside the contract.
 
 Copies: `copy.copy`, `copy.deepcopy` and `.copy()` return the same object (it is a value); pickling
 gives back frozen bodies with their positions; `body | other`, `seq + other` and slices are plain
@@ -50,7 +50,7 @@ class FrozenDict(dict[str, Any]):
         return self
 
     # Not dict.__init__: calling it again on a finished body would update it.
-    __init__ = object.__init__  # type: ignore[assignment]
+    __init__ = object.__init__
 
     @property
     def mark(self) -> int:
@@ -67,8 +67,8 @@ class FrozenDict(dict[str, Any]):
         """The column where the mapping begins."""
         return self._mark & _COLUMN_MASK
 
-    __setitem__ = __delitem__ = __ior__ = _refuse  # type: ignore[assignment]
-    update = setdefault = pop = popitem = clear = _refuse  # type: ignore[assignment]
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    update = setdefault = pop = popitem = clear = _refuse
     __setattr__ = __delattr__ = _refuse
 
     def copy(self) -> Self:
@@ -97,7 +97,7 @@ class FrozenList(list[Any]):
         _set_list_mark(self, mark)
         return self
 
-    __init__ = object.__init__  # type: ignore[assignment]
+    __init__ = object.__init__
 
     @property
     def mark(self) -> int:
@@ -114,9 +114,9 @@ class FrozenList(list[Any]):
         """The column where the sequence begins."""
         return self._mark & _COLUMN_MASK
 
-    __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse  # type: ignore[assignment]
-    append = extend = insert = remove = pop = clear = _refuse  # type: ignore[assignment]
-    sort = reverse = _refuse  # type: ignore[assignment]
+    __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse
+    append = extend = insert = remove = pop = clear = _refuse
+    sort = reverse = _refuse
     __setattr__ = __delattr__ = _refuse
 
     def copy(self) -> Self:
@@ -133,8 +133,8 @@ class FrozenList(list[Any]):
         return FrozenList, (list(self), self._mark)
 
 
-_set_dict_mark = FrozenDict._mark.__set__  # type: ignore[attr-defined]
-_set_list_mark = FrozenList._mark.__set__  # type: ignore[attr-defined]
+_set_dict_mark = FrozenDict._mark.__set__
+_set_list_mark = FrozenList._mark.__set__
 
 
 def freeze(value: Any, mark: int = 0) -> Any:
@@ -155,3 +155,15 @@ def thaw(value: Any) -> Any:
     if isinstance(value, list):
         return [thaw(v) for v in value]
     return value
+
+
+def content_digest(value: Any) -> str:
+    """Return a digest of a JSON-shaped value: equal content gives equal digests, in any key order.
+
+    Positions play no part; `1`, `1.0`, `true` and `"1"` differ. A `NaN` equals itself here.
+    """
+    import hashlib
+    import json
+
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=repr)
+    return hashlib.blake2b(text.encode("ascii"), digest_size=16).hexdigest()

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from kpolicy.frozen import FrozenDict
 from kpolicy.location import SourceLocation
 from kpolicy.manifests.model import DocumentProblem
+
+if TYPE_CHECKING:
+    from kpolicy.manifests.model import Document
+    from kpolicy.snapshot.kinds import Kinds
 
 
 class ResourceKey(NamedTuple):
@@ -54,3 +58,43 @@ class Resource:
     def location(self) -> SourceLocation:
         """Where the object begins."""
         return SourceLocation(self.path, self.body.line, self.body.column)
+
+    @property
+    def order(self) -> tuple[object, ...]:
+        """What makes the order of resources total: path, document, place in the document, scope."""
+        pointer = tuple((int(p) if p.isdigit() else -1, p) for p in self.pointer.split("/")[1:])
+        return (self.path, self.document, pointer, self.scope)
+
+
+def resource_from(document: Document, kinds: Kinds) -> Resource:
+    """Return the resource that `document` holds; total: what is absent or no string is ""."""
+    body = document.body
+    api_version, kind = _text(body.get("apiVersion")), _text(body.get("kind"))
+    metadata = body.get("metadata")
+    if not isinstance(metadata, dict):
+        metadata = {}
+    namespace, name = _text(metadata.get("namespace")), _text(metadata.get("name"))
+    return Resource(
+        api_version,
+        kind,
+        namespace,
+        name,
+        key_of(kinds, api_version, kind, namespace, name),
+        body,
+        document.path,
+        document.index,
+        document.pointer,
+        document.scope,
+        document.problems,
+    )
+
+
+def key_of(kinds: Kinds, api_version: str, kind: str, namespace: str, name: str) -> ResourceKey:
+    """Return the key of an object: its namespace is "default" or "" where its kind says so."""
+    group = api_version.rpartition("/")[0]
+    effective = (namespace or "default") if kinds.namespaced(group, kind) else ""
+    return ResourceKey(group, kind, effective, name)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,17 @@
+"""All built-in relations, in the order in which the documentation lists them."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kpolicy.relations.model import Relation
+
+
+@lru_cache(maxsize=1)
+def relations() -> tuple[Relation, ...]:
+    """Return the built-in relations; the same objects each time."""
+    from kpolicy.relations import claims
+
+    return (*claims.RELATIONS,)

@@ -1,0 +1,277 @@
+"""The entries of one relation in one scope: persistent multimaps, and how a key reaches others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from pyrsistent import pmap
+
+from kpolicy.relations.model import Entry, Key, Relation
+from kpolicy.snapshot.filing import Filing
+
+if TYPE_CHECKING:
+    from pyrsistent.typing import PMap
+
+    from kpolicy.snapshot.resource import ResourceKey
+
+
+class Ref(Protocol):
+    """What an index needs to know of a resource; a `Resource`, or a stand-in without its body."""
+
+    @property
+    def key(self) -> ResourceKey:
+        """The identity."""
+        ...
+
+    @property
+    def scope(self) -> str:
+        """The scope in which relations resolve."""
+        ...
+
+    @property
+    def path(self) -> str:
+        """The file it stands in."""
+        ...
+
+    @property
+    def order(self) -> Any:
+        """The sort key."""
+        ...
+
+
+class Filed(NamedTuple):
+    """All entries of one resource in one relation: picklable, computed from that resource alone."""
+
+    left: tuple[Entry, ...] = ()
+    right: tuple[Entry, ...] = ()
+    links: tuple[Entry, ...] = ()
+    facts: tuple[Entry, ...] = ()
+    bridges: tuple[Entry, ...] = ()
+
+    def __bool__(self) -> bool:
+        return any(tuple(self))
+
+
+class Card(NamedTuple):
+    """One entry of one resource, as it stands in a bucket."""
+
+    ref: Any
+    entry: Entry
+
+
+def _order(card: Card) -> Any:
+    return card.ref.order
+
+
+class Drawer:
+    """The filings of one scope. Immutable; `changed` derives the next."""
+
+    __slots__ = ("_parts", "bridges", "facts", "left", "links", "relation", "right")
+
+    def __init__(
+        self,
+        relation: Relation,
+        left: Filing[Key, Card],
+        right: Filing[Key, Card],
+        links: Filing[Key, Card],
+        facts: Filing[Key, Card],
+        bridges: Filing[Key, Card],
+        parts: PMap[Key, PMap[Key, int]],
+    ) -> None:
+        self.relation = relation
+        self.left, self.right = left, right
+        self.links, self.facts, self.bridges = links, facts, bridges
+        self._parts = parts
+
+    @classmethod
+    def empty(cls, relation: Relation) -> Drawer:
+        """Return a drawer with nothing in it."""
+        nothing: Filing[Key, Card] = Filing.of((), _order)
+        return cls(relation, nothing, nothing, nothing, nothing, nothing, pmap())
+
+    @classmethod
+    def of(cls, relation: Relation, filed: Iterable[tuple[Any, Filed]]) -> Drawer:
+        """Return the drawer that holds `filed`, which comes in the order of resources."""
+        all_filed = list(filed)
+        right = Filing.of(_pairs(all_filed, "right"), _order)
+        if relation.symmetric:
+            left = right
+        else:
+            left = Filing.of(_chosen(_cards(all_filed, "left"), right), _order)
+        links = Filing.of(_both_ways(_cards(all_filed, "links")), _order)
+        facts = Filing.of(_pairs(all_filed, "facts"), _order)
+        bridges = Filing.of(_both_ways(_cards(all_filed, "bridges")), _order)
+        made = cls(relation, left, right, links, facts, bridges, pmap())
+        if relation.broader is None:
+            return made
+        return made._with_parts([], _narrow_keys(all_filed))
+
+    def changed(
+        self,
+        removed: list[tuple[Any, Filed]],
+        added: list[tuple[Any, Filed]],
+    ) -> Drawer:
+        """Return the drawer without the entries `removed` and with those `added`."""
+        right = self.right.changed(*self._old_and_new(self.right, removed, added, "right"))
+        if self.relation.symmetric:
+            left = right
+        else:
+            old = [
+                (key, card)
+                for item in _cards(removed, "left")
+                for key in _all_keys(item.entry)
+                for card in self._same(self.left, key, item)
+            ]
+            left = self.left.changed(old, _chosen(_cards(added, "left"), right))
+        links = self.links.changed(*self._both_ways_change(self.links, removed, added, "links"))
+        bridges = self.bridges.changed(
+            *self._both_ways_change(self.bridges, removed, added, "bridges")
+        )
+        facts = self.facts.changed(*self._old_and_new(self.facts, removed, added, "facts"))
+        made = Drawer(self.relation, left, right, links, facts, bridges, self._parts)
+        if self.relation.broader is None:
+            return made
+        return made._with_parts(_narrow_keys(removed), _narrow_keys(added))
+
+    # How a key reaches others
+
+    def reach(self, key: Key) -> Iterable[Key]:
+        """Return every key that `key` is related to: itself, linked and bridged keys, wider ones
+        and parts."""
+        relation = self.relation
+        if relation.links is None and relation.bridges is None and relation.broader is None:
+            return (key,)
+        found: dict[Key, None] = dict.fromkeys(self._linked(key))
+        if relation.broader is not None:
+            for part in self._parts.get(key, ()):
+                found.update(dict.fromkeys(self._linked(part)))
+            for narrow in list(found):
+                found.update(dict.fromkeys(relation.broader(narrow)))
+        if relation.bridges is not None:
+            for here in list(found):
+                found.update((card.entry.data, None) for card in self.bridges.get(here))
+        return found
+
+    def _linked(self, key: Key) -> Iterable[Key]:
+        if key not in self.links:
+            return (key,)
+        seen = {key: None}
+        todo = [key]
+        while todo:
+            for card in self.links.get(todo.pop()):
+                other = card.entry.data
+                if other not in seen:
+                    seen[other] = None
+                    todo.append(other)
+        return seen
+
+    def facts_of(self, key: Key) -> tuple[Any, ...]:
+        """Return the data of the facts filed under `key`."""
+        return tuple(card.entry.data for card in self.facts.get(key))
+
+    # How it changes
+
+    @staticmethod
+    def _same(filing: Filing[Key, Card], key: Key, item: Card) -> Iterator[Card]:
+        for card in filing.get(key):
+            if card.ref is item.ref:
+                yield card
+
+    def _old_and_new(
+        self,
+        filing: Filing[Key, Card],
+        removed: list[tuple[Any, Filed]],
+        added: list[tuple[Any, Filed]],
+        part: str,
+    ) -> tuple[list[tuple[Key, Card]], list[tuple[Key, Card]]]:
+        old = [
+            (key, card)
+            for key, item in _pairs(removed, part)
+            for card in self._same(filing, key, item)
+        ]
+        return old, list(_pairs(added, part))
+
+    def _both_ways_change(
+        self,
+        filing: Filing[Key, Card],
+        removed: list[tuple[Any, Filed]],
+        added: list[tuple[Any, Filed]],
+        part: str,
+    ) -> tuple[list[tuple[Key, Card]], list[tuple[Key, Card]]]:
+        old = [
+            (key, card)
+            for key, item in _both_ways(_cards(removed, part))
+            for card in self._same(filing, key, item)
+        ]
+        return old, list(_both_ways(_cards(added, part)))
+
+    def _with_parts(self, removed: Iterable[Key], added: Iterable[Key]) -> Drawer:
+        broader = self.relation.broader
+        assert broader is not None
+        if not self._parts:
+            whole: dict[Key, dict[Key, int]] = {}
+            for key in added:
+                for wide in broader(key):
+                    counts = whole.setdefault(wide, {})
+                    counts[key] = counts.get(key, 0) + 1
+            self._parts = pmap({wide: pmap(counts) for wide, counts in whole.items()})
+            return self
+        parts = self._parts
+        for step, keys in ((-1, removed), (1, added)):
+            for key in keys:
+                for wide in broader(key):
+                    known = parts.get(wide) or pmap()
+                    count = known.get(key, 0) + step
+                    known = known.set(key, count) if count else known.discard(key)
+                    parts = parts.set(wide, known) if known else parts.discard(wide)
+        self._parts = parts
+        return self
+
+
+def _cards(filed: Iterable[tuple[Any, Filed]], part: str) -> Iterator[Card]:
+    for ref, entries in filed:
+        for entry in getattr(entries, part):
+            yield Card(ref, entry)
+
+
+def _pairs(filed: Iterable[tuple[Any, Filed]], part: str) -> Iterator[tuple[Key, Card]]:
+    for card in _cards(filed, part):
+        yield card.entry.key, card
+
+
+def _both_ways(cards: Iterable[Card]) -> Iterator[tuple[Key, Card]]:
+    for ref, entry in cards:
+        yield entry.key, Card(ref, entry)
+        yield entry.data, Card(ref, Entry(entry.data, entry.key, entry.pointer))
+
+
+def _all_keys(entry: Entry) -> Iterable[Key]:
+    if not entry.alternatives:
+        return (entry.key,)
+    return {key for keys in entry.alternatives for key in keys}
+
+
+def _chosen(cards: Iterable[Card], other: Filing[Key, Card]) -> Iterator[tuple[Key, Card]]:
+    """File each left entry under the set of keys that leads to the fewest on the other side."""
+    for card in cards:
+        for key in filing_keys(card.entry, other):
+            yield key, card
+
+
+def filing_keys(entry: Entry, other: Filing[Key, Card]) -> tuple[Key, ...]:
+    """Return the keys by which a left entry is best found, given the right side's buckets."""
+    if not entry.alternatives:
+        return (entry.key,)
+    if len(entry.alternatives) == 1:
+        return entry.alternatives[0]
+    return min(entry.alternatives, key=lambda keys: sum(len(other.get(k)) for k in keys))
+
+
+def _narrow_keys(filed: Iterable[tuple[Any, Filed]]) -> Iterator[Key]:
+    for _, entries in filed:
+        for part in (entries.left, entries.right, entries.links):
+            for entry in part:
+                yield entry.key
+                if part is entries.links:
+                    yield entry.data
