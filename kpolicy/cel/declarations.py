@@ -76,6 +76,8 @@ class Library:
     `opaque` maps each Python class of the library's own run-time values to its CEL type; such a class
     has `__eq__`, `__hash__` and a canonical `__str__`.
     `source` names the specification (spec section, upstream doc).
+    `refused` maps variables that exist elsewhere but cannot exist here to the reason, which is
+    said instead of "undeclared reference"; a declared variable of that name takes precedence.
     """
 
     name: str
@@ -85,3 +87,4 @@ class Library:
     opaque: Mapping[type, Type] = field(default_factory=lambda: MappingProxyType({}))
     doc: str = ""
     source: str = ""
+    refused: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))

@@ -1,1 +1,47 @@
+"""The libraries of CEL functions and macros, one file each.
 
+`kubernetes_libraries()` has everything that the API server enables (1.34 to 1.37) and what
+cel-go's extensions offer beside it (`math`, `regex.*`, `base64`, `json`, `isMask`). A library is
+data (`kpolicy.cel.declarations.Library`); its file is imported when it is first asked for.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from typing import Final
+
+from kpolicy.cel.declarations import Library
+
+_MODULES: Final = (
+    "optionals",
+    "comprehensions",
+    "bindings",
+    "strings",
+    "math",
+    "lists",
+    "sets",
+    "regex",
+    "encoders",
+    "url",
+    "quantity",
+    "ip",
+    "cidr",
+    "format",
+    "semver",
+    "authorizer",
+    "jsonpatch",
+)
+
+
+@cache
+def kubernetes_libraries() -> tuple[Library, ...]:
+    """Return all libraries, in a fixed order; the standard functions are always there."""
+    return tuple(_library(name) for name in _MODULES)
+
+
+def _library(name: str) -> Library:
+    module = import_module(f"{__name__}.{name}")
+    library = module.library() if hasattr(module, "library") else module.LIBRARY
+    assert isinstance(library, Library)
+    return library
