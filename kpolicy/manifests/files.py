@@ -11,18 +11,17 @@ import stat
 from dataclasses import dataclass, field
 
 from kpolicy.location import SourceLocation
+from kpolicy.manifests.charts import set_templates_aside
 from kpolicy.manifests.loader import describe_mode
 from kpolicy.manifests.model import (
     Discovery,
     Invalid,
     ManifestFile,
-    Note,
-    Skipped,
     SourceOptions,
 )
 from kpolicy.manifests.paths import Excludes, excludes, printable, shown_path, tree_root
 
-__all__ = ["FileSource", "is_manifest_name"]
+__all__ = ["FileSource", "is_manifest_name", "is_visited_name"]
 
 _EXTENSIONS = (".yaml", ".yml", ".json")
 _SKIPPED_DIRECTORIES = frozenset({"node_modules"})
@@ -31,6 +30,11 @@ _SKIPPED_DIRECTORIES = frozenset({"node_modules"})
 def is_manifest_name(name: str) -> bool:
     """Return whether a file of this name is read when its directory is scanned."""
     return name.lower().endswith(_EXTENSIONS)
+
+
+def is_visited_name(name: str) -> bool:
+    """Return whether an entry of this name is visited: not hidden, not `node_modules`."""
+    return name[0] != "." and name not in _SKIPPED_DIRECTORIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +64,6 @@ class _Walk:
     excluded: Excludes = field(default_factory=lambda: excludes(()))
     files: list[ManifestFile] = field(default_factory=list)
     invalid: list[Invalid] = field(default_factory=list)
-    skipped: list[Skipped] = field(default_factory=list)
-    notes: list[Note] = field(default_factory=list)
     links: list[tuple[str, str]] = field(default_factory=list)
     """Symbolic links met on the way: (path, path relative to the target)."""
     real_target: str = ""
@@ -84,10 +86,9 @@ class _Walk:
         return self.result()
 
     def result(self) -> Discovery:
-        self.files.sort(key=lambda file: _sort_key(file.path))
-        return Discovery(
-            tuple(self.files), tuple(self.invalid), tuple(self.skipped), tuple(self.notes)
-        )
+        self.files.sort(key=lambda file: file.path.split("/"))
+        files, skipped, notes = set_templates_aside(self.files, self.options.limits, os.path.isfile)
+        return Discovery(files, tuple(self.invalid), skipped, notes)
 
     def show(self, path: str) -> str:
         return shown_path(path, self.cwd)
@@ -128,12 +129,12 @@ class _Walk:
         below: list[str] = []
         for entry in entries:
             name = entry.name
-            if name[0] == ".":
+            if not is_visited_name(name):
                 continue
             if entry.is_symlink():
                 self.links.append((entry.path, relative + name))
             elif entry.is_dir(follow_symlinks=False):
-                if name not in _SKIPPED_DIRECTORIES and not excluded(relative + name, True):
+                if not excluded(relative + name, True):
                     below.append(name)
             elif name.lower().endswith(_EXTENSIONS) and not excluded(relative + name, False):
                 self.manifest(entry, prefix)
@@ -188,10 +189,6 @@ def _is_below(path: str, directory: str) -> bool:
 
 def _name(name: str) -> str:
     return name if name.isascii() else printable(name)
-
-
-def _sort_key(path: str) -> list[str]:
-    return path.split("/")
 
 
 def _stat_problem(error: OSError) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from kpolicy.manifests.model import DocumentProblem, Invalid, Limits, ManifestFile
 from kpolicy.manifests.scalars import ScalarError, key_text
-from kpolicy.manifests.text import Chunk, decode, split
+from kpolicy.manifests.text import Chunk, decode, is_json, json_part, split
 from kpolicy.manifests.yaml_documents import Parsed
 
 __all__ = ["duplicate_keys", "locate", "locate_many"]
@@ -40,14 +40,13 @@ class Spot:
 class _SpotReader:
     """Builds the spots of one stream; assumes that it was read before without an error."""
 
-    def __init__(self, text: str, lines_before: int) -> None:
+    def __init__(self, get: Callable[[], Any], text: str, lines_before: int) -> None:
         from yaml import events
-        from yaml.cyaml import CParser  # type: ignore[attr-defined]
 
         self.events = events
         self.text = text
         self.lines_before = lines_before
-        self.get: Callable[[], Any] = CParser(text.encode()).get_event
+        self.get = get
         self.anchors: dict[str, Spot] = {}
 
     def documents(self) -> Iterator[Spot]:
@@ -140,7 +139,21 @@ def _dash(reader: _SpotReader, start: Any) -> Place:
 
 def _spots(chunks: Iterable[Chunk]) -> Iterator[Spot]:
     for chunk in chunks:
-        yield from _SpotReader(chunk.text, chunk.lines_before).documents()
+        yield from _read(chunk)
+
+
+def _read(chunk: Chunk) -> Iterator[Spot]:
+    from kpolicy.manifests.json_events import JsonError, json_events
+    from kpolicy.manifests.yaml_loader import yaml_events
+
+    if is_json(chunk.text):
+        text = json_part(chunk.text)
+        try:
+            yield from list(_SpotReader(json_events(text), text, chunk.lines_before).documents())
+            return
+        except JsonError:
+            pass
+    yield from _SpotReader(yaml_events(chunk.text), chunk.text, chunk.lines_before).documents()
 
 
 def _escape(key: str) -> str:

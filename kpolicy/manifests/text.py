@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-__all__ = ["Chunk", "TextError", "decode", "is_json", "split"]
+__all__ = ["Chunk", "TextError", "decode", "is_json", "json_part", "place_after", "split"]
 
 #: What libyaml refuses to read, and JSON and YAML both forbid unescaped.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ufffe\uffff]")
 _SEPARATOR = re.compile(r"^---(?=[ \t\r\n]|\Z)", re.MULTILINE)
-_JSON_START = re.compile(r"\s*[{\[]")
+_JSON_START = re.compile(r"(?:---[ \t]*(?:\r?\n|(?=[{\[])))?[ \t\r\n]*[{\[]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Chunk:
     lines_before: int
 
 
-def _place(text: str) -> tuple[int, int]:
+def place_after(text: str) -> tuple[int, int]:
     """Return the line and column (from 1) of what follows `text`."""
     return text.count("\n") + 1, len(text) - text.rfind("\n")
 
@@ -54,17 +54,15 @@ def decode(data: bytes) -> tuple[str, TextError | None]:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
         text = data[: error.start].decode(encoding)
-        line, column = _place(text)
+        line, column = place_after(text)
         at = data[error.start]
         problem = TextError(
             f"byte 0x{at:02x} is not valid {name}; save the file as UTF-8", line, column, len(text)
         )
-    if text.isascii() and text.isprintable():
-        return text, problem
     forbidden = _FORBIDDEN.search(text)
-    if forbidden:
+    if forbidden and not (forbidden[0] >= "\x7f" and is_json(text)):
         text, code = text[: forbidden.start()], ord(forbidden[0])
-        line, column = _place(text)
+        line, column = place_after(text)
         what = "a NUL byte" if code == 0 else f"control character U+{code:04X}"
         problem = TextError(
             f"{what} is not allowed in YAML or JSON; remove it, or escape it in a quoted string",
@@ -76,8 +74,16 @@ def decode(data: bytes) -> tuple[str, TextError | None]:
 
 
 def is_json(text: str) -> bool:
-    """Return whether `text` begins as a JSON object or list does (a YAML flow collection, too)."""
+    """Return whether `text` begins as a JSON object or list does (a YAML flow collection, too).
+
+    A document separator may stand before it.
+    """
     return _JSON_START.match(text) is not None
+
+
+def json_part(text: str) -> str:
+    """Return `text` with a document separator before its JSON blanked out, places unchanged."""
+    return "   " + text[3:] if text.startswith("---") else text
 
 
 def split(text: str) -> Iterator[Chunk]:

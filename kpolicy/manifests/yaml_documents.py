@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kpolicy.manifests.model import Limits
-from kpolicy.manifests.text import Chunk, decode, split
+from kpolicy.manifests.text import Chunk, decode, is_json, json_part, split
+
+if TYPE_CHECKING:
+    from kpolicy.manifests.yaml_loader import YamlError
 
 __all__ = ["Broken", "Parsed", "parse"]
 
@@ -55,9 +58,33 @@ def read_chunk(chunk: Chunk, index: int, limits: Limits) -> Iterator[Parsed | Br
     """Yield the documents of `chunk` (one, as a rule), numbered from `index`."""
     from kpolicy.manifests.yaml_loader import YamlError, read_stream
 
+    json_error = None
+    if is_json(chunk.text):
+        json_error = yield from _read_json(chunk, index, limits)
+        if json_error is None:
+            return
     try:
         for body, duplicates in read_stream(chunk.text, limits, chunk.lines_before):
             yield Parsed(index, body, duplicates, chunk)
             index += 1
     except YamlError as error:
+        if json_error and (json_error.line, json_error.column) >= (error.line, error.column):
+            # What understood more of the text explains it better.
+            error = json_error
         yield Broken(index, error.message, error.line, error.column, chunk)
+
+
+def _read_json(
+    chunk: Chunk, index: int, limits: Limits
+) -> Generator[Parsed | Broken, None, YamlError | None]:
+    """Yield the JSON values of `chunk`; return why, and yield nothing, if it is no JSON."""
+    from kpolicy.manifests.yaml_loader import YamlError, read_json
+
+    try:
+        bodies = list(read_json(json_part(chunk.text), limits, chunk.lines_before))
+    except YamlError as error:
+        return error
+    for body, duplicates in bodies:
+        yield Parsed(index, body, duplicates, chunk)
+        index += 1
+    return None

@@ -27,10 +27,12 @@ from yaml.events import (
 from yaml.reader import ReaderError
 
 from kpolicy.frozen import FrozenDict, FrozenList, _set_dict_mark, _set_list_mark
+from kpolicy.manifests.json_events import JsonError, json_events
 from kpolicy.manifests.model import Limits
 from kpolicy.manifests.scalars import ScalarError, key_text, resolve_plain, resolve_tagged
+from kpolicy.manifests.text import place_after
 
-__all__ = ["YamlError", "read_stream"]
+__all__ = ["YamlError", "read_json", "read_stream", "yaml_events"]
 
 _NO_MAP_TO_MERGE = "`<<` merges a mapping or a list of mappings; this is something else"
 _COLUMN_BITS = 24
@@ -69,14 +71,16 @@ class _Extent:
 class _Reader:
     """Builds the bodies of one stream. `lines_before` is added to every line."""
 
-    def __init__(self, text: str, limits: Limits, lines_before: int) -> None:
+    def __init__(
+        self, get: Callable[[], Any], text: str, limits: Limits, lines_before: int
+    ) -> None:
         self.text = text
         self.max_depth = limits.depth
         self.max_alias_nodes = limits.alias_nodes
         self.lines_before = lines_before
         # A lone `!` makes a scalar a string, but libyaml hides it from its events.
         self.lone_bang = "! " in text
-        self.get: Callable[[], Any] = CParser(text.encode()).get_event
+        self.get = get
         self.anchors: dict[str, _Anchored] = {}
         self.extents: dict[int, _Extent] = {}
         self.alias_nodes = 0
@@ -102,7 +106,7 @@ class _Reader:
                 body = self.node(self.get(), 1)
                 self.get()
                 yield body, self.duplicates
-        except (MarkedYAMLError, ReaderError) as error:
+        except (MarkedYAMLError, ReaderError, JsonError) as error:
             raise _explain(error, self.text, self.lines_before) from None
 
     def fail(self, message: str, mark: Any) -> YamlError:
@@ -313,10 +317,11 @@ def _is_merge(event: Any) -> bool:
 
 def _explain(error: Any, text: str, lines_before: int) -> YamlError:
     """Turn libyaml's error into one that says what stands there and what to do."""
+    if isinstance(error, JsonError):
+        line, column = place_after(text[: error.offset])
+        return YamlError(error.message, line + lines_before, column)
     if isinstance(error, ReaderError):
-        before = text.encode()[: error.position].decode(errors="replace")
-        line = before.count("\n") + 1
-        column = len(before) - (before.rfind("\n") + 1) + 1
+        line, column = place_after(text.encode()[: error.position].decode(errors="replace"))
         return YamlError(str(error.reason), line + lines_before, column)
     mark = error.problem_mark or error.context_mark
     problem = error.problem or "cannot be read as YAML"
@@ -340,4 +345,15 @@ def read_stream(text: str, limits: Limits, lines_before: int = 0) -> Iterator[tu
     `text` is free of a BOM. `lines_before` says how many lines of the file stand above it. Raises
     `YamlError` when it comes to a document that cannot be read or exceeds `limits`.
     """
-    return _Reader(text, limits, lines_before).documents()
+    return _Reader(yaml_events(text), text, limits, lines_before).documents()
+
+
+def read_json(text: str, limits: Limits, lines_before: int = 0) -> Iterator[tuple[Any, bool]]:
+    """Do as `read_stream` for text that is one JSON value, or several in a row."""
+    return _Reader(json_events(text), text, limits, lines_before).documents()
+
+
+def yaml_events(text: str) -> Callable[[], Any]:
+    """Return a function that gives libyaml's next event of `text`."""
+    get: Callable[[], Any] = CParser(text.encode()).get_event
+    return get
