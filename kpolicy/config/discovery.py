@@ -20,8 +20,8 @@ def repository_root(path: Path) -> Path | None:
 def discover(target: str) -> Path | None:
     """Return the configuration file for a scanned path, or None.
 
-    The search begins at the repository's root (for a path outside any repository: at the path itself)
-    and goes up. `.kube-linter.yaml` counts only where the whole way has no `.kpolicy.yaml`; it is
+    The search begins at the repository's root (for a path outside any repository: at the path) and
+    goes up. `.kube-linter.yaml` counts only where the whole way has no `.kpolicy.yaml`; it is
     looked for at the beginning of the way alone, since kube-linter never looks further up.
     """
     path = Path.cwd() if target == "-" else Path(target).absolute()

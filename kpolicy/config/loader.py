@@ -1,4 +1,4 @@
-"""`.kpolicy.yaml`, read strictly: every unknown key, wrong type and bad value is named with its place."""
+"""`.kpolicy.yaml`, read strictly: each unknown key, wrong type and bad value has its place."""
 
 from __future__ import annotations
 

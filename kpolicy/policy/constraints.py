@@ -15,29 +15,6 @@ _FIELDS = (
 _RULE = ("apiGroups", "apiVersions", "resources", "operations", "resourceNames", "scope")
 _OPERATIONS = ("CREATE", "UPDATE", "DELETE", "CONNECT", "*")
 
-#: Kinds whose resource name is not the plural that Kubernetes guesses.
-_PLURALS = {
-    "Endpoints": "endpoints",
-    "PodMetrics": "pods",
-    "NodeMetrics": "nodes",
-    "SecurityContextConstraints": "securitycontextconstraints",
-    "Gateway": "gateways",
-    "ComponentStatus": "componentstatuses",
-}
-
-
-def resource_name(kind: str) -> str:
-    """Return the resource (`networkpolicies`) of a kind, as Kubernetes guesses it."""
-    known = _PLURALS.get(kind)
-    if known:
-        return known
-    lower = kind.lower()
-    if lower.endswith("s"):
-        return f"{lower}es"
-    if lower.endswith("y"):
-        return f"{lower[:-1]}ies"
-    return f"{lower}s"
-
 
 def read_constraints(reader: Reader, node: SourceNode, what: str) -> dict[str, Any]:
     """Return checked `matchConstraints` as plain data with every list present."""
@@ -92,16 +69,18 @@ def _rules(reader: Reader, node: SourceNode | None, what: str) -> list[dict[str,
 
 
 def rule_meets(
-    rule: dict[str, Any], group: str, version: str, kind: str, namespaced: bool,
-    exact: bool = False,
-) -> bool:  # fmt: skip
-    """Return whether a resource rule covers a kind. `Equivalent` policies ignore the version."""
+    rule: dict[str, Any], group: str, version: str, plural: str, *, namespaced: bool, exact: bool
+) -> bool:
+    """Return whether a resource rule covers a kind.
+
+    `exact` stands for `matchPolicy: Exact`, under which the version counts too.
+    """
     groups, versions, resources = rule["apiGroups"], rule["apiVersions"], rule["resources"]
     if "*" not in groups and group not in groups:
         return False
     if exact and "*" not in versions and version not in versions:
         return False
-    if "*" not in resources and "*/*" not in resources and resource_name(kind) not in resources:
+    if not {"*", "*/*", plural}.intersection(resources):
         return False
     scope = rule["scope"]
-    return scope == "*" or (scope == "Namespaced") == namespaced
+    return bool(scope == "*" or (scope == "Namespaced") == namespaced)

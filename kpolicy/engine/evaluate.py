@@ -1,0 +1,365 @@
+"""One policy on one resource: what it decides, said in terms of the resource's own body.
+
+Nothing here ends a scan: an evaluation that fails becomes an outcome of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from kpolicy.cel.errors import CelError
+from kpolicy.engine.places import item_name, named_pointer, pointer_to, scalar_pointers, value_at
+from kpolicy.findings import Certainty, Outcome
+from kpolicy.policy.compiled import CompiledPolicy, CompiledValidation
+
+if TYPE_CHECKING:
+    from kpolicy.cel import Program
+    from kpolicy.policy.matching import Matcher
+    from kpolicy.snapshot.resource import Resource
+    from kpolicy.snapshot.snapshot import Snapshot
+
+#: Stands for "no value" where None is one.
+_NOTHING: Any = object()
+
+
+class Verdict(NamedTuple):
+    """What one validation of a policy said of a resource, before it becomes a finding."""
+
+    validation: int
+    outcome: Outcome
+    message: str
+    pointer: str = ""
+    position: tuple[int, int] = (0, 0)
+    """A place given as such (by a Python policy); (0, 0) = that of `pointer`."""
+    identity: str = ""
+    """The item by names, for the fingerprint."""
+    item: str = ""
+    related: tuple[tuple[Resource, str, str], ...] = ()
+    """Other resources with the relation that led there and the pointer in them."""
+    certainty: Certainty = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Unit:
+    """A policy as it runs in this scan: compiled, with its matcher and its parameters."""
+
+    compiled: CompiledPolicy
+    matcher: Matcher
+    params: Mapping[str, Any]
+    number: int = 0
+
+
+class Variables(dict[str, Any]):
+    """A policy's variables: each is evaluated when it is first read, and its failure is kept."""
+
+    __slots__ = ("_bindings", "_context", "_failed", "_programs")
+
+    def __init__(
+        self, programs: Mapping[str, Program], bindings: dict[str, Any], context: Any
+    ) -> None:
+        super().__init__()
+        self._programs = programs
+        self._bindings = bindings
+        self._context = context
+        self._failed: dict[str, CelError] = {}
+
+    def __missing__(self, name: str) -> Any:
+        failed = self._failed.get(name)
+        if failed is not None:
+            raise failed
+        program = self._programs.get(name)
+        if program is None:
+            raise CelError(f"no such key: {name}")
+        try:
+            value = program.evaluate(self._bindings, self._context)
+        except CelError as error:
+            failed = CelError(f"variable {name}: {error.message}")
+            self._failed[name] = failed
+            raise failed from error
+        self[name] = value
+        return value
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._programs
+
+
+#: Finds, for a resource reached from the one evaluated: relation, pointer here, pointer there.
+Locator = Callable[["Resource", CompiledPolicy], tuple[str, str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What an evaluation can reach beyond the resource; None in the local phase."""
+
+    snapshot: Snapshot
+    locate: Locator
+
+
+def evaluate(
+    unit: Unit,
+    resource: Resource,
+    bindings: dict[str, Any],
+    context: Any,
+    around: Surroundings | None = None,
+    everything: bool = False,
+) -> Sequence[Verdict]:
+    """Return what `unit`'s policy says of `resource`: fails and errors, and with `everything` all.
+
+    `bindings` holds `object` and what else the policy reads; `params` and `variables` are set here.
+    """
+    compiled = unit.compiled
+    if compiled.policy.check is not None:
+        return _python(unit, resource, around, everything)
+    bindings["params"] = unit.params
+    if compiled.conditions:
+        held, error = _conditions(compiled, bindings, context)
+        if error:
+            return (_failed(compiled, -1, error),)
+        if not held:
+            return ()
+    if compiled.variables:
+        bindings["variables"] = Variables(compiled.variables, bindings, context)
+    verdicts: list[Verdict] | None = None
+    for validation in compiled.validations:
+        if validation.items is not None:
+            found = list(_for_each(compiled, validation, resource, bindings, context, around))
+        else:
+            try:
+                if validation.test.evaluate(bindings, context) is True:
+                    continue
+                found = [_violation(compiled, validation, resource, bindings, context, around)]
+            except CelError as error:
+                found = [_failed(compiled, validation.index, str(error), resource)]
+        if found:
+            verdicts = found if verdicts is None else verdicts + found
+    if verdicts is None:
+        return (Verdict(0, "pass", ""),) if everything else ()
+    return verdicts
+
+
+def _conditions(
+    compiled: CompiledPolicy, bindings: dict[str, Any], context: Any
+) -> tuple[bool, str]:
+    """Return whether all match conditions hold, and the first failure.
+
+    As in Kubernetes, one false condition excludes the resource even where another one fails.
+    """
+    failure = ""
+    for name, program in compiled.conditions:
+        try:
+            if program.evaluate(bindings, context) is not True:
+                return False, ""
+        except CelError as error:
+            failure = failure or f'match condition "{name}": {error}'
+    return not failure, failure
+
+
+def _failed(
+    compiled: CompiledPolicy, validation: int, error: str, resource: Resource | None = None
+) -> Verdict:
+    ignore = compiled.policy.failure_policy == "Ignore"
+    what = "" if validation < 0 else f"validation {validation + 1}: "
+    message = f"could not be evaluated: {what}{error}"
+    return Verdict(max(validation, 0), "skip" if ignore else "error", message)
+
+
+def _for_each(
+    compiled: CompiledPolicy,
+    validation: CompiledValidation,
+    resource: Resource,
+    bindings: dict[str, Any],
+    context: Any,
+    around: Surroundings | None,
+) -> Iterator[Verdict]:
+    assert validation.items is not None
+    try:
+        items = validation.items.evaluate(bindings, context)
+    except CelError as error:
+        yield _failed(compiled, validation.index, f"forEach: {error}")
+        return
+    if not isinstance(items, (list, tuple)):
+        message = f"forEach: expected a list, got {type(items).__name__}"
+        yield _failed(compiled, validation.index, message)
+        return
+    variable = validation.variable
+    for index, item in enumerate(items):
+        bindings[variable] = item
+        try:
+            if validation.test.evaluate(bindings, context) is True:
+                continue
+            yield _violation(
+                compiled, validation, resource, bindings, context, around, items, index
+            )
+        except CelError as error:
+            verdict = _failed(compiled, validation.index, str(error))
+            pointer = _pointer_of_item(resource.body, items, index)
+            yield verdict._replace(
+                pointer=pointer or "", identity=_identity(resource.body, pointer, item),
+                item=item_name(item),
+            )  # fmt: skip
+    bindings.pop(variable, None)
+
+
+def _violation(
+    compiled: CompiledPolicy,
+    validation: CompiledValidation,
+    resource: Resource,
+    bindings: dict[str, Any],
+    context: Any,
+    around: Surroundings | None,
+    items: Sequence[Any] = (),
+    index: int = -1,
+) -> Verdict:
+    body = resource.body
+    item = items[index] if index >= 0 else _NOTHING
+    related: list[tuple[Resource, str, str]] = []
+    pointer: str | None = None
+    identity = name = ""
+    if item is not _NOTHING:
+        other = _other_resource(item, resource, around)
+        if other is not None and around is not None:
+            relation, pointer, there = around.locate(other, compiled)
+            related.append((other, relation, there))
+        else:
+            pointer = _pointer_of_item(body, items, index)
+            name = item_name(item)
+            identity = _identity(body, pointer, item)
+    if validation.at is not None:
+        placed = _at(validation, body, bindings, context)
+        if placed is not None:
+            pointer = placed
+    if validation.related is not None and around is not None:
+        _add_related(validation.related, compiled, resource, bindings, context, around, related)
+    return Verdict(
+        validation=validation.index,
+        outcome="fail",
+        message=_message(validation, bindings, context),
+        pointer=pointer or "",
+        identity=identity,
+        item=name,
+        related=tuple(related),
+    )
+
+
+def _message(validation: CompiledValidation, bindings: dict[str, Any], context: Any) -> str:
+    """Return the message as Kubernetes chooses it: the expression's, the fixed one, the default."""
+    if validation.message_expression is not None:
+        try:
+            text = validation.message_expression.evaluate(bindings, context)
+        except CelError:
+            text = ""
+        if isinstance(text, str) and text.strip() and "\n" not in text.strip():
+            return text.strip()
+    if validation.message.strip():
+        return " ".join(validation.message.split())
+    return f"failed expression: {' '.join(validation.test.source.split())}"
+
+
+def _pointer_of_item(body: Any, items: Sequence[Any], index: int) -> str | None:
+    item = items[index]
+    if isinstance(item, (dict, list)):
+        return pointer_to(body, item)
+    base = pointer_to(body, items)
+    if base is not None:
+        return f"{base}/{index}"
+    found = list(scalar_pointers(body, item)) if isinstance(item, str) else []
+    return found[0] if len(found) == 1 else None
+
+
+def _identity(body: Any, pointer: str | None, item: Any) -> str:
+    if pointer is not None:
+        return named_pointer(body, pointer)
+    return item_name(item)
+
+
+def _other_resource(item: Any, resource: Resource, around: Surroundings | None) -> Resource | None:
+    if around is None or not isinstance(item, dict):
+        return None
+    found = around.snapshot.resource_of(item)
+    return None if found is resource else found
+
+
+def _at(
+    validation: CompiledValidation, body: Any, bindings: dict[str, Any], context: Any
+) -> str | None:
+    """Return the pointer that `at` means; for something absent, that of its container."""
+    for program, key in validation.at_chain:
+        try:
+            value = program.evaluate(bindings, context)
+        except CelError:
+            continue
+        if not isinstance(value, (dict, list)):
+            continue
+        pointer = pointer_to(body, value)
+        if pointer is None:
+            continue
+        if key is None:
+            return pointer
+        if isinstance(value, dict) and key in value:
+            from kpolicy.engine.places import escape
+
+            return f"{pointer}/{escape(str(key))}"
+        if isinstance(value, list) and isinstance(key, int) and key < len(value):
+            return f"{pointer}/{key}"
+        return pointer
+    return None
+
+
+def _add_related(
+    program: Program,
+    compiled: CompiledPolicy,
+    resource: Resource,
+    bindings: dict[str, Any],
+    context: Any,
+    around: Surroundings,
+    related: list[tuple[Resource, str, str]],
+) -> None:
+    """Add what the `related` expression names; a failing one adds nothing, the finding stands."""
+    try:
+        value = program.evaluate(bindings, context)
+    except CelError:
+        return
+    known = {id(other) for other, _, _ in related}
+    for body in value if isinstance(value, (list, tuple)) else (value,):
+        other = _other_resource(body, resource, around)
+        if other is None or id(other) in known:
+            continue
+        known.add(id(other))
+        relation, _, there = around.locate(other, compiled)
+        related.append((other, relation, there))
+
+
+def _python(
+    unit: Unit, resource: Resource, around: Surroundings | None, everything: bool
+) -> Sequence[Verdict]:
+    """Run a policy made in Python; what it raises becomes an error that names the policy."""
+    check = unit.compiled.policy.check
+    assert check is not None
+    snapshot: Any = around.snapshot if around is not None else None
+    found: list[Verdict] = []
+    try:
+        for violation in check(resource, snapshot, unit.params):
+            pointer, position = "", (0, 0)
+            at = violation.at
+            if isinstance(at, tuple):
+                position = (int(at[0]), int(at[1]))
+            elif isinstance(at, str):
+                pointer = at if value_at(resource.body, at) is not None or not at else ""
+            elif at is not None:
+                pointer = pointer_to(resource.body, at) or ""
+            found.append(
+                Verdict(
+                    0, "fail", " ".join(str(violation.message).split()), pointer, position,
+                    violation.item or named_pointer(resource.body, pointer), violation.item,
+                    tuple((other, "", "") for other in violation.related),
+                )
+            )  # fmt: skip
+    except Exception as error:  # a plugin's code: whatever it raises must not end the scan
+        plugin = f" of plugin {unit.compiled.policy.plugin}" if unit.compiled.policy.plugin else ""
+        message = f"the check{plugin} raised {type(error).__name__}: {error}"
+        found.append(_failed(unit.compiled, 0, message))
+    if not found and everything:
+        return (Verdict(0, "pass", ""),)
+    return found

@@ -1,0 +1,189 @@
+"""What runs in this scan: the chosen policies, compiled, with parameters, filed by kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, cast
+
+from kpolicy.config.model import Config
+from kpolicy.engine.evaluate import Unit
+from kpolicy.engine.request import ScanRequest, Toolbox
+from kpolicy.engine.selection import choose, severity_of
+from kpolicy.errors import ConfigError, PolicyError, Problem, UsageError
+from kpolicy.findings import PolicyInfo, Severity
+from kpolicy.frozen import freeze
+from kpolicy.location import SourceLocation
+from kpolicy.policy.catalogue import Catalogue, PolicyFile, build, read_pack, read_paths
+from kpolicy.policy.compiled import CompileContext, CompiledPolicy, Question, compile_policy
+from kpolicy.policy.matching import Matcher
+from kpolicy.policy.model import Policy
+from kpolicy.policy.params import resolve
+from kpolicy.snapshot.kinds import Kinds
+
+if TYPE_CHECKING:
+    from kpolicy.relations.index import Direction
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """The policies of a scan. `local` need only their own resource, `join` more."""
+
+    units: tuple[Unit, ...]
+    kinds: Kinds
+    relations: Mapping[str, Direction]
+    catalogue: Catalogue
+    engine: str = "compiled"
+    _by_kind: dict[tuple[str, str, bool], tuple[Unit, ...]] = field(default_factory=dict)
+
+    def meeting(self, api_version: str, kind: str, joins: bool) -> tuple[Unit, ...]:
+        """Return the units, local or join, that may meet resources of this kind."""
+        key = (api_version, kind, joins)
+        found = self._by_kind.get(key)
+        if found is None:
+            found = self._by_kind[key] = tuple(
+                unit
+                for unit in self.units
+                if unit.compiled.joins == joins and unit.matcher.meets_kind(api_version, kind)
+            )
+        return found
+
+    @property
+    def joins(self) -> bool:
+        """Whether some policy looks beyond its own resource."""
+        return any(unit.compiled.joins for unit in self.units)
+
+    @property
+    def questions(self) -> frozenset[Question]:
+        """All relations (with filters) that some policy asks for."""
+        return frozenset().union(*(unit.compiled.questions for unit in self.units))
+
+    def infos(self) -> tuple[PolicyInfo, ...]:
+        """Return what reporters need to know of the policies, by id."""
+        return tuple(info(unit.compiled.policy) for unit in self.units)
+
+
+def info(policy: Policy) -> PolicyInfo:
+    """Return what a reporter needs to know of a policy."""
+    return PolicyInfo(
+        id=policy.id,
+        pack=policy.pack,
+        severity=policy.severity,
+        title=policy.title,
+        description=policy.description,
+        remediation=policy.remediation,
+        references=policy.references,
+        category=policy.category,
+    )
+
+
+def catalogue_of(toolbox: Toolbox, request: ScanRequest, config: Config) -> Catalogue:
+    """Return every policy that could run: packs, Python policies, `-p` and the configuration's.
+
+    Raises `PolicyError` with all problems of all files.
+    """
+    from pathlib import Path
+
+    files: list[PolicyFile] = []
+    python: list[Policy] = []
+    if request.builtin:
+        for pack in toolbox.packs:
+            files.extend(read_pack(pack))
+        python.extend(toolbox.policies)
+    else:
+        for pack in toolbox.packs:
+            if pack.plugin not in ("", "builtin"):
+                files.extend(read_pack(pack))
+        python.extend(p for p in toolbox.policies if p.plugin not in ("", "builtin"))
+    root = Path(config.root) if config.root else Path.cwd()
+    own = [str(root / path) for path in config.policies]
+    given, problems = read_paths([*request.policy_paths, *own])
+    files.extend(given)
+    catalogue = build(files, python, toolbox.formats, problems)
+    if catalogue.problems:
+        raise PolicyError(*catalogue.problems)
+    return catalogue
+
+
+def make_plan(
+    toolbox: Toolbox,
+    request: ScanRequest,
+    config: Config,
+    catalogue: Catalogue | None = None,
+) -> Plan:
+    """Return the plan of a scan. Only chosen policies are compiled.
+
+    Raises `PolicyError`, `ConfigError` or `UsageError`, each with everything that is wrong.
+    """
+    if catalogue is None:
+        catalogue = catalogue_of(toolbox, request, config)
+    ids = choose(catalogue, request.selection, config)
+    kinds = Kinds.of(toolbox.workload_kinds)
+    relations = _directory(toolbox)
+    context = CompileContext(
+        toolbox.libraries, frozenset(relations), kinds, catalogue.texts, request.engine
+    )
+    units: list[Unit] = []
+    problems: list[Problem] = []
+    wrong_params: list[Problem] = []
+    for id_ in ids:
+        policy = catalogue.policies[id_]
+        severity = severity_of(id_, policy.severity, config.severity)
+        if id_ in config.enforced:
+            severity = policy.severity
+        if severity != policy.severity:
+            policy = replace(policy, severity=cast(Severity, severity))
+        compiled, found = compile_policy(policy, context)
+        problems.extend(found)
+        if compiled is None:
+            continue
+        params = _params(policy, request, config, wrong_params)
+        operation = request.operation or "CREATE"
+        units.append(Unit(compiled, Matcher(policy, kinds, operation), params, len(units)))
+    if problems:
+        raise PolicyError(*problems)
+    _check_param_names(request, catalogue)
+    if wrong_params:
+        raise ConfigError(*wrong_params)
+    return Plan(tuple(units), kinds, relations, catalogue, request.engine)
+
+
+def _directory(toolbox: Toolbox) -> Mapping[str, Direction]:
+    from kpolicy.errors import PluginError
+    from kpolicy.relations.index import directory
+
+    try:
+        return directory(toolbox.relations)
+    except ValueError as error:
+        raise PluginError(Problem(str(error))) from error
+
+
+def _params(
+    policy: Policy, request: ScanRequest, config: Config, wrong: list[Problem]
+) -> Mapping[str, Any]:
+    from_config = config.params.get(policy.id, {})
+    from_request = request.params.get(policy.id, {})
+    values, problems = resolve(policy, from_config, from_request)
+    for name, message, hint in problems:
+        at = None
+        if name in from_config:
+            key = f"params.{policy.id}.{name}"
+            at = config.origins.get(key, SourceLocation(config.path) if config.path else None)
+        wrong.append(Problem(message, at, hint))
+    frozen: Mapping[str, Any] = freeze(values)
+    return frozen
+
+
+def _check_param_names(request: ScanRequest, catalogue: Catalogue) -> None:
+    wrong = [
+        Problem(f'parameters for an unknown policy "{id_}"', None, catalogue.unknown(id_))
+        for id_ in request.params
+        if id_ not in catalogue.policies
+    ]
+    if wrong:
+        raise UsageError(*wrong)
+
+
+def compiled_of(plan: Plan) -> Sequence[CompiledPolicy]:
+    """Return the compiled policies of a plan, in order."""
+    return [unit.compiled for unit in plan.units]

@@ -1,0 +1,158 @@
+"""One scan, from a request to a report."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+from kpolicy.config.model import Config
+from kpolicy.engine.findings import Placer, number
+from kpolicy.engine.join import JoinEvaluator
+from kpolicy.engine.local import Settings, Tally, local_phase
+from kpolicy.engine.plan import Plan, make_plan
+from kpolicy.engine.request import ScanRequest, Toolbox
+from kpolicy.engine.settings import effective_config, world_of
+from kpolicy.findings import Finding, Report, Summary
+from kpolicy.manifests.model import Discovery, ManifestFile, SourceOptions
+from kpolicy.snapshot.snapshot import Snapshot
+from kpolicy.suppress.apply import Rules, apply
+from kpolicy.suppress.baseline import read_baseline, write_baseline
+
+
+def scan(request: ScanRequest, toolbox: Toolbox) -> Report:
+    """Return the report of one scan.
+
+    Raises `UsageError`, `ConfigError`, `PolicyError` or `PluginError` where it cannot begin; what is
+    wrong with the input stands in the report.
+    """
+    clock = _Clock()
+    config = effective_config(request)
+    plan = make_plan(toolbox, request, config)
+    clock.lap("policies")
+    discovery = _discover(request, toolbox, config)
+    clock.lap("discover")
+    settings = Settings(
+        limits=request.limits,
+        operation=request.operation or "CREATE",
+        user=request.user,
+        everything=request.results_all,
+    )
+    files = {file.path: file for file in discovery.files}
+    tally = local_phase(plan, settings, discovery.files)
+    clock.lap("local")
+    tally.invalid[:0] = discovery.invalid
+    tally.skipped[:0] = discovery.skipped
+    tally.notes[:0] = discovery.notes
+    if plan.joins:
+        snapshot = Snapshot.of(tally.resources, plan.kinds, world_of(config, tally, plan.kinds))
+        evaluator = JoinEvaluator(plan, settings, snapshot)
+        placer = Placer(files)
+        for resource in snapshot.resources:
+            evaluator.run(resource, placer, tally)
+    clock.lap("join")
+    return _report(request, toolbox, config, plan, tally, files, clock)
+
+
+def _discover(request: ScanRequest, toolbox: Toolbox, config: Config) -> Discovery:
+    from kpolicy.manifests import discover
+
+    options = SourceOptions(limits=request.limits, exclude=config.paths_exclude)
+    return discover(request.targets, toolbox.sources or None, options)
+
+
+def _report(
+    request: ScanRequest,
+    toolbox: Toolbox,
+    config: Config,
+    plan: Plan,
+    tally: Tally,
+    files: dict[str, ManifestFile],
+    clock: _Clock,
+) -> Report:
+    numbered = number(tally.findings)
+    rules = Rules(
+        config=config,
+        baseline=read_baseline(request.baseline) if request.baseline else frozenset(),
+        enabled=request.suppressions,
+        relative_path=_relative_to(config.root),
+    )
+    outcome = apply(
+        [finding for finding, _ in numbered],
+        tally.annotated,
+        [anchor for _, anchor in numbered],
+        rules,
+        _line_reader(files),
+    )
+    reported: Sequence[Finding] = outcome.reported
+    if toolbox.process_findings is not None:
+        reported = toolbox.process_findings(reported)
+    if request.write_baseline:
+        write_baseline(request.write_baseline, reported)
+    notes = [*tally.notes, *outcome.notes]
+    if request.report_unused_suppressions:
+        notes += outcome.unused
+    clock.lap("suppress")
+    return Report(
+        findings=tuple(sorted(reported, key=lambda f: f.sort_key)),
+        suppressed=outcome.suppressed,
+        invalid=tuple(sorted(tally.invalid, key=lambda i: (i.location, i.message))),
+        notes=tuple(dict.fromkeys(notes)),
+        summary=Summary(
+            documents=tally.documents,
+            resources=tally.resource_count,
+            policies=len(plan.units),
+            evaluations=tally.evaluations,
+            suppressed=len(outcome.suppressed),
+            invalid=len(tally.invalid),
+            skipped=MappingProxyType(
+                dict(sorted(Counter(s.reason for s in tally.skipped).items()))
+            ),
+        ),
+        policies=plan.infos(),
+        timings=MappingProxyType(clock.laps),
+    )
+
+
+def _relative_to(root: str) -> Callable[[str], str]:
+    """Return what makes a shown path relative to the configuration's directory."""
+    if not root:
+        return str
+
+    def relative(path: str) -> str:
+        try:
+            return Path(path).absolute().relative_to(root).as_posix()
+        except ValueError:
+            return path
+
+    return relative
+
+
+def _line_reader(files: dict[str, ManifestFile]) -> Callable[[str], Sequence[str]]:
+    def read(path: str) -> Sequence[str]:
+        file = files.get(path)
+        if file is None:
+            return ()
+        try:
+            data = file.data if file.data is not None else Path(file.filename).read_bytes()
+        except OSError:
+            return ()
+        return data.decode("utf-8", "replace").splitlines()
+
+    return read
+
+
+class _Clock:
+    """Seconds by stage."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, stage: str) -> None:
+        """Count the time since the last lap for `stage`."""
+        now = time.perf_counter()
+        self.laps[stage] = self.laps.get(stage, 0.0) + now - self._last
+        self._last = now

@@ -1,0 +1,115 @@
+"""Policies that CEL cannot say, made in Python: what is wrong with a manifest as a manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from kpolicy.policy.model import Match, Policy, Violation
+
+if TYPE_CHECKING:
+    from kpolicy.snapshot.resource import Resource
+    from kpolicy.snapshot.snapshot import Snapshot
+
+PACK = "manifest"
+
+_LOCAL = MappingProxyType({"local": True})
+
+
+def _duplicate_key(
+    resource: Resource, snapshot: Snapshot, params: Mapping[str, Any]
+) -> Iterable[Violation]:
+    for problem in resource.problems:
+        if problem.kind == "duplicate-key":
+            yield Violation(problem.message, (problem.line, problem.column), problem.pointer)
+
+
+def _other_problem(
+    resource: Resource, snapshot: Snapshot, params: Mapping[str, Any]
+) -> Iterable[Violation]:
+    for problem in resource.problems:
+        if problem.kind != "duplicate-key":
+            yield Violation(problem.message, (problem.line, problem.column), problem.pointer)
+
+
+def _directory(path: str) -> str:
+    return path.rpartition("/")[0]
+
+
+def _duplicate_resource(
+    resource: Resource, snapshot: Snapshot, params: Mapping[str, Any]
+) -> Iterable[Violation]:
+    """Report every copy but the first among those in one directory of one scope.
+
+    Copies in several directories are environments, as a rule; the scan's note names the setting.
+    """
+    if not resource.name:
+        return
+    same = [
+        other
+        for other in snapshot.copies(resource.key)
+        if other.scope == resource.scope and _directory(other.path) == _directory(resource.path)
+    ]
+    if len(same) > 1 and same[0] is not resource:
+        first = same[0]
+        yield Violation(
+            f"{resource.kind} {resource.name} is defined already at {first.location}; "
+            "whichever is applied last wins",
+            None,
+            "",
+            (first,),
+        )
+
+
+def builtin_policies() -> tuple[Policy, ...]:
+    """Return the policies of pack `manifest`."""
+    return (
+        Policy(
+            id="duplicate-key",
+            severity="error",
+            title="A key stands twice in one mapping",
+            pack=PACK,
+            category="manifest",
+            default=True,
+            description=(
+                "YAML forbids two equal keys in one mapping. Kubernetes takes the last one and drops "
+                "the others without a word, so that part of the manifest never takes effect."
+            ),
+            remediation="Remove one of the two, or rename the one that was meant to be another key.",
+            references=("https://yaml.org/spec/1.2.2/#3213-node-comparison",),
+            check=_duplicate_key,
+            metadata=_LOCAL,
+        ),
+        Policy(
+            id="broken-manifest",
+            severity="error",
+            title="A manifest that is read otherwise than it looks",
+            pack=PACK,
+            category="manifest",
+            default=True,
+            description=(
+                "The document could be read, but something in it means something else to Kubernetes "
+                "than to its reader."
+            ),
+            remediation="Write what is meant, so that every tool reads it the same way.",
+            check=_other_problem,
+            metadata=_LOCAL,
+        ),
+        Policy(
+            id="duplicate-resource",
+            severity="warning",
+            title="One resource is defined twice",
+            pack=PACK,
+            category="manifest",
+            default=True,
+            description=(
+                "Two manifests of one directory define the same resource (group, kind, namespace and "
+                "name). Whichever is applied last wins, and a GitOps controller reports the "
+                "application as out of step."
+            ),
+            remediation="Delete one of the two, or give it another name or namespace.",
+            match=Match(kinds=("*",)),
+            check=_duplicate_resource,
+        ),
+    )
