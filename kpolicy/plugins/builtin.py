@@ -39,9 +39,10 @@ def kpolicy_workload_kinds() -> Iterable[WorkloadKind]:
 def kpolicy_cel_libraries() -> Iterable[Library]:
     """Return CEL's standard and Kubernetes' libraries and kpolicy's own."""
     from kpolicy.cel import kubernetes_libraries
+    from kpolicy.relations import label_selectors
     from kpolicy.relations.library import library
 
-    return (*kubernetes_libraries(), library())
+    return (*kubernetes_libraries(), library(), label_selectors.library())
 
 
 @hookimpl

@@ -12,6 +12,6 @@ if TYPE_CHECKING:
 @lru_cache(maxsize=1)
 def relations() -> tuple[Relation, ...]:
     """Return the built-in relations; the same objects each time."""
-    from kpolicy.relations import claims
+    from kpolicy.relations import claims, kube_linter
 
-    return (*claims.RELATIONS,)
+    return (*claims.RELATIONS, *kube_linter.relations())

@@ -1,0 +1,290 @@
+"""kube-linter's joins, with its keys: for the policies of its pack, so that both decide alike.
+
+Differences from the native relations, on purpose: namespaces are compared as written ("" is not
+"default", but for roles), custom resources are never workloads, an autoscaler's target is looked up in
+all namespaces. Source: kube-linter's public templates, as summarised in the project's table of checks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from kpolicy.relations.model import Entry, Key, Relation, Side
+from kpolicy.relations.reading import (
+    as_map,
+    as_text,
+    at,
+    containers_with_pointers,
+    labels_of,
+    maps_in,
+    pod_labels,
+    text_map,
+    texts_in,
+)
+from kpolicy.relations.label_selectors import LabelSelector, parse_selector
+
+if TYPE_CHECKING:
+    from kpolicy.snapshot.kinds import Kinds
+    from kpolicy.snapshot.resource import Resource
+
+#: Typed objects with a pod template: what kube-linter's joins take for workloads.
+WORKLOADS = (
+    "DeploymentLike",
+    "extensions/v1beta1/Deployment",
+    "extensions/v1beta1/DaemonSet",
+    "extensions/v1beta1/ReplicaSet",
+)
+POLICY = ("networking.k8s.io/v1/NetworkPolicy",)
+BUDGET = ("policy/v1/PodDisruptionBudget",)
+RBAC = "rbac.authorization.k8s.io/v1/"
+SCALERS = ("HorizontalPodAutoscalerLike", "keda.sh/v1alpha1/ScaledObject")
+
+#: DeploymentLike kinds with a LabelSelector (a map in a DeploymentConfig), read by pdb-min-available.
+SELECTING = (
+    "apps/Deployment", "apps/DaemonSet", "apps/StatefulSet", "apps/ReplicaSet",
+    "apps.openshift.io/DeploymentConfig", "batch/Job", "batch/CronJob",
+)  # fmt: skip
+
+
+def _in_namespace(resource: Resource, _kinds: Kinds) -> Iterator[Entry]:
+    yield Entry((resource.namespace,))
+
+
+def _by_name(resource: Resource, _kinds: Kinds) -> Iterator[Entry]:
+    yield Entry((resource.namespace, resource.name))
+
+
+def _has_pod(resource: Resource, kinds: Kinds) -> Iterator[Entry]:
+    if kinds.pod_template(resource.body) is not None:
+        yield Entry((resource.namespace,))
+
+
+def _label_keys(namespace: str | None, labels: dict[str, str]) -> Iterator[Key]:
+    """Yield the keys of something with these labels: by each label, and for any selector."""
+    yield (namespace,)
+    for name, value in labels.items():
+        yield (namespace, name, value)
+
+
+def _selector_entry(
+    namespace: str | None, selector: LabelSelector, data: Any, pointer: str
+) -> Entry:
+    """Return the entry of a selector: filed by its rarest equality, else by namespace."""
+    alternatives = tuple(
+        tuple((namespace, name, value) for value in values) for name, values in selector.equalities
+    )
+    return Entry((namespace,), data, pointer, alternatives)
+
+
+def _selects(left: Any, right: Any) -> bool:
+    selector = parse_selector(left)
+    return selector is not None and selector.matches(right)
+
+
+def _pods(resource: Resource, kinds: Kinds) -> Iterator[Entry]:
+    labels = pod_labels(kinds, resource.body)
+    if labels is not None:
+        for key in _label_keys(resource.namespace, labels):
+            yield Entry(key, labels)
+
+
+def _service_selector(resource: Resource, _kinds: Kinds) -> Iterator[Entry]:
+    labels = text_map(at(resource.body, "spec", "selector"))
+    if labels:
+        body = {"matchLabels": labels}
+        selector = parse_selector(body)
+        if selector is not None:
+            yield _selector_entry(resource.namespace, selector, body, "/spec/selector")
+
+
+def _policy_selector(resource: Resource, _kinds: Kinds) -> Iterator[Entry]:
+    written = at(resource.body, "spec", "podSelector")
+    body = written if isinstance(written, dict) else {}
+    selector = parse_selector(body)
+    if selector is not None:
+        yield _selector_entry(resource.namespace, selector, body, "/spec/podSelector")
+
+
+def _account_name(resource: Resource, kinds: Kinds) -> Iterator[Entry]:
+    spec = as_map(kinds.pod_spec(resource.body))
+    name = as_text(spec.get("serviceAccountName")) or as_text(spec.get("serviceAccount"))
+    if name:
+        yield Entry((resource.namespace, name))
+
+
+def _scale_target(resource: Resource, _kinds: Kinds) -> Iterator[Entry]:
+    target = as_map(at(resource.body, "spec", "scaleTargetRef"))
+    key = tuple(as_text(target.get(name)) for name in ("apiVersion", "kind", "name"))
+    yield Entry(key, None, "/spec/scaleTargetRef")
+
+
+def _scalable(resource: Resource, kinds: Kinds) -> Iterator[Entry]:
+    if kinds.pod_template(resource.body) is not None:
+        # A core kind's group and version read "/v1", which no reference ever says.
+        yield Entry((f"{resource.group}/{resource.version}", resource.kind, resource.name))
+
+
+def _backend_services(resource: Resource, _kinds: Kinds) -> Iterator[Entry]:
+    spec = as_map(resource.body.get("spec"))
+    backends = [("/spec/defaultBackend", as_map(spec.get("defaultBackend")))]
+    for rule, body in maps_in(spec.get("rules")):
+        for path, entry in maps_in(at(body, "http", "paths")):
+            place = f"/spec/rules/{rule}/http/paths/{path}/backend"
+            backends.append((place, as_map(entry.get("backend"))))
+    for place, backend in backends:
+        if isinstance(backend.get("service"), dict):
+            name = as_text(backend["service"].get("name"))
+            yield Entry((resource.namespace, name), None, f"{place}/service")
+
+
+def _referred_keys(source: str) -> Any:
+    def entries(resource: Resource, kinds: Kinds) -> Iterator[Entry]:
+        spec = kinds.pod_spec(resource.body)
+        for _, container in containers_with_pointers(spec, ""):
+            for _, variable in maps_in(container.get("env")):
+                reference = at(variable, "valueFrom", source)
+                if isinstance(reference, dict):
+                    yield Entry((as_text(reference.get("name")),))
+
+    return entries
+
+
+def _any_namespace(resource: Resource, _kinds: Kinds) -> Iterator[Entry]:
+    yield Entry((resource.name,))
+
+
+def _role_reference(resource: Resource, _kinds: Kinds) -> Iterator[Entry]:
+    name = as_text(at(resource.body, "roleRef", "name"))
+    if resource.kind == "RoleBinding":
+        yield Entry(("Role", resource.namespace or "default", name), None, "/roleRef")
+    elif name.lower() != "cluster_admin":
+        yield Entry(("ClusterRole", "", name), None, "/roleRef")
+
+
+def _role(resource: Resource, _kinds: Kinds) -> Iterator[Entry]:
+    namespace = (resource.namespace or "default") if resource.kind == "Role" else ""
+    yield Entry((resource.kind, namespace, resource.name))
+
+
+def _everything(_resource: Resource, _kinds: Kinds) -> Iterator[Entry]:
+    yield Entry(())
+
+
+def _monitor_selector(resource: Resource, _kinds: Kinds) -> Iterator[Entry]:
+    spec = as_map(resource.body.get("spec"))
+    labels = text_map(at(spec, "selector", "matchLabels"))
+    anywhere = at(spec, "namespaceSelector", "any") is True
+    names = tuple(n for _, n in texts_in(at(spec, "namespaceSelector", "matchNames")))
+    if not labels and not anywhere and not names:
+        return
+    spaces: Iterable[str | None] = (None,) if anywhere or not names else names
+    alternatives = tuple(
+        tuple((space, name, value) for space in spaces) for name, value in labels.items()
+    )
+    for space in spaces:
+        yield Entry((space,), labels, "/spec/selector", alternatives)
+
+
+def _monitored(resource: Resource, _kinds: Kinds) -> Iterator[Entry]:
+    labels = labels_of(resource.body)
+    for space in (None, resource.namespace):
+        for key in _label_keys(space, labels):
+            yield Entry(key, labels)
+
+
+def _has_labels(left: Any, right: Any) -> bool:
+    return all(right.get(name) == value for name, value in left.items())
+
+
+@lru_cache(maxsize=1)
+def relations() -> tuple[Relation, ...]:
+    """Return the relations of kube-linter's pack; the same objects each time."""
+    pods = Side(WORKLOADS, _pods)
+    in_namespace = Side(WORKLOADS, _has_pod)
+    services = Side(("v1/Service",), _by_name)
+    return (
+        Relation(
+            "kube-linter-service-workloads",
+            Side(("v1/Service",), _service_selector),
+            pods,
+            matches=_selects,
+            description="From a Service to the workloads whose pods its selector selects.",
+        ),
+        Relation(
+            "kube-linter-policy-workloads",
+            Side(POLICY, _policy_selector),
+            pods,
+            matches=_selects,
+            description="From a NetworkPolicy to the workloads whose pods it selects.",
+        ),
+        Relation(
+            "kube-linter-namespace-workloads",
+            Side(POLICY, _in_namespace),
+            in_namespace,
+            inverse="kube-linter-namespace-policies",
+            description="From a NetworkPolicy to all workloads of its namespace, as written.",
+        ),
+        Relation(
+            "kube-linter-ingress-services",
+            Side(("networking.k8s.io/v1/Ingress",), _backend_services),
+            services,
+            description="From an Ingress to the Services that its backends name.",
+        ),
+        Relation(
+            "kube-linter-scale-targets",
+            Side(("HorizontalPodAutoscalerLike",), _scale_target),
+            Side(WORKLOADS, _scalable),
+            description="From an autoscaler to its target, whatever the namespace.",
+        ),
+        Relation(
+            "kube-linter-env-secrets",
+            Side(("DeploymentLike",), _referred_keys("secretKeyRef")),
+            Side(("v1/Secret",), _any_namespace),
+            description="From a workload to the Secrets its variables name, whatever the namespace.",
+        ),
+        Relation(
+            "kube-linter-env-config-maps",
+            Side(("DeploymentLike",), _referred_keys("configMapKeyRef")),
+            Side(("v1/ConfigMap",), _any_namespace),
+            description="From a workload to the ConfigMaps its variables name, whatever the namespace.",
+        ),
+        Relation(
+            "kube-linter-service-accounts",
+            Side(("DeploymentLike",), _account_name),
+            Side(("v1/ServiceAccount",), _by_name),
+            description="From a workload to the ServiceAccount it names.",
+        ),
+        Relation(
+            "kube-linter-bound-roles",
+            Side((f"{RBAC}ClusterRoleBinding", f"{RBAC}RoleBinding"), _role_reference),
+            Side((f"{RBAC}ClusterRole", f"{RBAC}Role"), _role),
+            description="From a binding to its role; the kind that a RoleBinding names is ignored.",
+        ),
+        Relation(
+            "kube-linter-cluster-roles",
+            Side((f"{RBAC}ClusterRoleBinding",), _everything),
+            Side((f"{RBAC}ClusterRole",), _everything),
+            description="From a ClusterRoleBinding to every ClusterRole, for aggregation.",
+        ),
+        Relation(
+            "kube-linter-monitored-services",
+            Side(("monitoring.coreos.com/v1/ServiceMonitor",), _monitor_selector),
+            Side(("v1/Service",), _monitored),
+            matches=_has_labels,
+            description="From a ServiceMonitor to the Services that its matchLabels select.",
+        ),
+        Relation(
+            "kube-linter-pdb-workloads",
+            Side(BUDGET, _in_namespace),
+            Side(SELECTING, _in_namespace),
+            description="From a disruption budget to the workloads with a selector in its namespace.",
+        ),
+        Relation(
+            "kube-linter-pdb-scalers",
+            Side(BUDGET, _in_namespace),
+            Side(SCALERS, _in_namespace),
+            description="From a disruption budget to the autoscalers of its namespace.",
+        ),
+    )
