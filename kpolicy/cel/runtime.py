@@ -171,7 +171,7 @@ def add(left: Any, right: Any) -> Any:
             return Duration(left.nanoseconds + right.nanoseconds)
     if isinstance(left, (list, tuple)) and isinstance(right, (list, tuple)):
         return [*left, *right]
-    if a is Timestamp and b is Duration or a is Duration and b is Timestamp:
+    if (a is Timestamp and b is Duration) or (a is Duration and b is Timestamp):
         return Timestamp(left.nanoseconds + right.nanoseconds)
     if isinstance(left, str) and isinstance(right, str):
         return str(left) + str(right)
@@ -356,3 +356,10 @@ OPERATORS: Final = {
     "_>=_": greater_equals, "!_": logical_not, "@in": contains, "_[_]": index,
     "_[?_]": optional_index,
 }  # fmt: skip
+
+
+def sort_by(values: list[Any], keys: list[Any]) -> list[Any]:
+    """Return the values in the order of their keys (`sortBy`)."""
+    from kpolicy.cel.library.lists import sort_by_keys
+
+    return sort_by_keys(values, keys)

@@ -388,7 +388,7 @@ def equal(left: Any, right: Any) -> bool:
     if kind is bool or type(right) is bool:
         return left is right
     if isinstance(left, (int, float)):
-        return isinstance(right, (int, float)) and left == right
+        return isinstance(right, (int, float)) and _numbers_equal(left, right)
     if isinstance(left, (list, tuple)):
         if not isinstance(right, (list, tuple)) or len(left) != len(right):
             return False
@@ -416,7 +416,16 @@ def compare(left: Any, right: Any) -> int:
         raise CelError(no_overload("<", left, right))
     if left != left or right != right:
         raise CelError("NaN values cannot be ordered")
+    if type(left) is not type(right) and (type(left) is float or type(right) is float):
+        left, right = float(left), float(right)
     return -1 if left < right else int(left > right)
+
+
+def _numbers_equal(left: Any, right: Any) -> bool:
+    """Compare an int or uint with a double as doubles, as cel-go does; others by value."""
+    if type(left) is not type(right) and (type(left) is float or type(right) is float):
+        return float(left) == float(right)
+    return bool(left == right)
 
 
 def comparable(left: Any, right: Any) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta, timezone, tzinfo
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from typing import Any, Final
 
@@ -259,7 +259,7 @@ def _zone(name: str) -> tzinfo:
         minutes = int(found[2]) * 60 + int(found[3])
         return timezone(timedelta(minutes=-minutes if found[1] == "-" else minutes))
     if name in ("", "UTC"):
-        return timezone.utc
+        return UTC
     from zoneinfo import ZoneInfo
 
     try:
@@ -274,7 +274,7 @@ def _local_seconds(moment: Timestamp, zone: str) -> int:
     seconds = moment.seconds
     # datetime ends where timestamps end; a day inside, the offset is the same.
     safe = min(max(seconds, -62_135_596_800 + 172_800), 253_402_300_799 - 172_800)
-    at = datetime.fromtimestamp(0, timezone.utc) + timedelta(seconds=safe)
+    at = datetime.fromtimestamp(0, UTC) + timedelta(seconds=safe)
     offset = at.astimezone(info).utcoffset() or timedelta()
     return seconds + int(offset.total_seconds())
 

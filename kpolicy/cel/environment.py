@@ -1,0 +1,121 @@
+"""An environment: what names and functions mean, and the way from source to program."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from kpolicy.cel.declarations import Library, Macro
+from kpolicy.cel.dispatch import Functions
+from kpolicy.cel.macros import standard_macros
+from kpolicy.cel.parser import parse
+from kpolicy.cel.program import Program
+from kpolicy.cel.runtime import DEFAULT_BUDGET
+from kpolicy.cel.scopes import Names
+from kpolicy.cel.types import (
+    BOOL,
+    BYTES,
+    DOUBLE,
+    DURATION,
+    INT,
+    LIST,
+    MAP,
+    NULL,
+    STRING,
+    TIMESTAMP,
+    TYPE,
+    UINT,
+    Type,
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    from kpolicy.cel.checker import Declarations
+    from kpolicy.cel.nodes import Node
+
+#: Type names that are identifiers of the language (langdef, "Values").
+_TYPE_NAMES: Mapping[str, Type] = MappingProxyType(
+    {
+        kind.name: kind
+        for kind in (
+            BOOL, INT, UINT, DOUBLE, STRING, BYTES, NULL, TYPE, LIST, MAP, TIMESTAMP, DURATION,
+        )
+    }
+)  # fmt: skip
+
+
+class Environment:
+    """Variables, libraries and limits that expressions are compiled in. Immutable.
+
+    - `variables`: types by name (dotted names too); None: any name is a `dyn` variable that the
+      bindings decide at evaluation.
+    - `libraries`: functions, constants and macros beside the standard ones.
+    - `container`: the namespace in which names are looked up first.
+    - `strict_literals`: check what the API server demands of literals (see `checker.check`).
+    - `budget`: what one evaluation may cost.
+    """
+
+    def __init__(
+        self,
+        variables: Mapping[str, Type] | None = None,
+        libraries: Iterable[Library] = (),
+        container: str = "",
+        *,
+        strict_literals: bool = False,
+        budget: int = DEFAULT_BUDGET,
+    ) -> None:
+        self.variables = None if variables is None else MappingProxyType(dict(variables))
+        self.libraries = tuple(libraries)
+        self.container = container
+        self.strict_literals = strict_literals
+        self.budget = budget
+        opaque: dict[type, Type] = {}
+        constants: dict[str, Any] = dict(_TYPE_NAMES)
+        macros: list[Macro] = list(standard_macros())
+        for library in self.libraries:
+            opaque.update(library.opaque)
+            constants.update({name: value for name, (_, value) in library.constants.items()})
+            macros.extend(library.macros)
+        self.opaque: Mapping[type, Type] = MappingProxyType(opaque)
+        self.macros = tuple(macros)
+        functions = Functions(self.libraries, opaque)
+        self.names = Names(
+            None if self.variables is None else frozenset(self.variables),
+            constants,
+            container,
+            functions.callee,
+            functions.has,
+        )
+        self._declarations: Declarations | None = None
+
+    def parse(self, source: str) -> Node:
+        """Return the tree of `source` with macros expanded; raises `CelError` (phase parse)."""
+        return parse(source, self.macros)
+
+    def compile(self, source: str, expected: Type | None = None, check: bool = True) -> Program:
+        """Return the program of `source`.
+
+        With `check`, types are checked and the result must be of type `expected`. Raises `CelError`
+        (phase parse or check; `CelErrors` when the checker finds several) with line and column.
+        """
+        root = self.parse(source)
+        result = None
+        if check:
+            from kpolicy.cel.checker import check as check_types
+
+            result = check_types(
+                root,
+                self.declarations(),
+                source,
+                expected=expected,
+                strict_literals=self.strict_literals,
+            ).result
+        return Program(self, source, root, result)
+
+    def declarations(self) -> Declarations:
+        """Return what the checker knows of this environment."""
+        if self._declarations is None:
+            from kpolicy.cel.checker import Declarations
+
+            self._declarations = Declarations.of(self.variables, self.libraries, self.container)
+        return self._declarations

@@ -1,0 +1,88 @@
+"""A compiled expression: `evaluate` is the generated function itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from kpolicy.cel.errors import CelError
+from kpolicy.cel.exact import Frame, Step, build
+from kpolicy.cel.nodes import Call, Node
+from kpolicy.cel.scopes import Resolved, resolve
+from kpolicy.cel.types import Type
+
+if TYPE_CHECKING:
+    from kpolicy.cel.environment import Environment
+
+
+class Program:
+    """One expression, ready to evaluate.
+
+    - `evaluate(bindings, context=None)`: the value for variables by name; `context` reaches the
+      overloads that need one. Raises `CelError` (phase evaluate) with line and column. It is made
+      when first asked for, and is a plain function from then on.
+    - `source`, `ast` (the parsed tree), `result_type` (None unless checked).
+    - `references`: the free variables; `functions`: the functions called, operators apart.
+    """
+
+    __slots__ = ("_exact", "_resolved", "ast", "environment", "evaluate", "result_type", "source")
+
+    evaluate: Callable[..., Any]
+
+    def __init__(
+        self, environment: Environment, source: str, ast: Node, result_type: Type | None = None
+    ) -> None:
+        self.environment = environment
+        self.source = source
+        self.ast = ast
+        self.result_type = result_type
+        self._resolved: Resolved | None = None
+        self._exact: Step | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "evaluate":
+            self.evaluate = self._compiled()
+            return self.evaluate
+        raise AttributeError(name)
+
+    @property
+    def resolved(self) -> Resolved:
+        """The tree with its names resolved."""
+        if self._resolved is None:
+            self._resolved = resolve(self.ast, self.environment.names)
+        return self._resolved
+
+    @property
+    def references(self) -> frozenset[str]:
+        """The names of the free variables."""
+        return self.resolved.references
+
+    @property
+    def functions(self) -> frozenset[str]:
+        """The names of the functions called, operators and macros apart."""
+        return self.resolved.functions
+
+    def calls(self, name: str) -> Sequence[Call]:
+        """Return the calls of a function, as parsed: to read literal arguments at load."""
+        return tuple(self.resolved.calls.get(name, ()))
+
+    def evaluate_exactly(self, bindings: Mapping[str, Any], context: Any = None) -> Any:
+        """Evaluate without the generated code: slower, and the word on what is right."""
+        if self._exact is None:
+            self._exact = build(self.resolved.root, self.source)
+        resolved = self.resolved
+        frame = Frame(bindings, context, resolved.slots, self.environment.budget)
+        try:
+            return self._exact(frame)
+        except CelError as error:
+            if not error.source:
+                error.source = self.source
+            raise
+        except RecursionError:
+            raise CelError("a value nests too deeply to evaluate", source=self.source) from None
+
+    def _compiled(self) -> Callable[..., Any]:
+        return self.evaluate_exactly
+
+    def __repr__(self) -> str:
+        return f"Program({self.source!r})"
