@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from kpolicy.cel.errors import CelError
 from kpolicy.engine.places import item_name, named_pointer, pointer_to, scalar_pointers, value_at
 from kpolicy.findings import Certainty, Outcome
 from kpolicy.policy.compiled import CompiledPolicy, CompiledValidation
+from kpolicy.relations.missing import MissingTarget
 
 if TYPE_CHECKING:
     from kpolicy.cel import Program
@@ -217,11 +218,25 @@ def _violation(
     related: list[tuple[Resource, str, str]] = []
     pointer: str | None = None
     identity = name = ""
+    certainty: Certainty = ""
     if item is not _NOTHING:
         other = _other_resource(item, resource, around)
         if other is not None and around is not None:
             relation, pointer, there = around.locate(other, compiled)
             related.append((other, relation, there))
+        elif isinstance(item, MissingTarget):
+            pointer = str(item.get("pointer", ""))
+            name = str(item.get("name", ""))
+            identity = f"{named_pointer(body, pointer)}|{item.get('kind')}|{name}"
+            certainty = cast(Certainty, item.get("certainty", ""))
+        elif around is not None and isinstance(item, dict) and "otherPointer" in item:
+            pointer = str(item.get("pointer", ""))
+            identity = named_pointer(body, pointer)
+            name = item_name(item.get("here"))
+            other = _other_resource(item.get("resource"), resource, around)
+            if other is not None:
+                relation = around.locate(other, compiled)[0]
+                related.append((other, relation, str(item["otherPointer"])))
         else:
             pointer = _pointer_of_item(body, items, index)
             name = item_name(item)
@@ -240,6 +255,7 @@ def _violation(
         identity=identity,
         item=name,
         related=tuple(related),
+        certainty=certainty,
     )
 
 

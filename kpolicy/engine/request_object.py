@@ -24,7 +24,7 @@ def request_of(
     kind = FrozenDict({"group": group, "version": version, "kind": resource.kind})
     plural = kinds.plural(group, resource.kind)
     target = FrozenDict({"group": group, "version": version, "resource": plural})
-    return FrozenDict(
+    made: FrozenDict = FrozenDict(
         {
             "kind": kind,
             "resource": target,
@@ -40,3 +40,4 @@ def request_of(
             "options": _EMPTY,
         }
     )
+    return made

@@ -25,8 +25,8 @@ from kpolicy.suppress.baseline import read_baseline, write_baseline
 def scan(request: ScanRequest, toolbox: Toolbox) -> Report:
     """Return the report of one scan.
 
-    Raises `UsageError`, `ConfigError`, `PolicyError` or `PluginError` where it cannot begin; what is
-    wrong with the input stands in the report.
+    Raises `UsageError`, `ConfigError`, `PolicyError` or `PluginError` where it cannot begin; what
+    is wrong with the input stands in the report.
     """
     clock = _Clock()
     config = effective_config(request)

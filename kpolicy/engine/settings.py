@@ -11,7 +11,7 @@ from kpolicy.snapshot.world import Outside, Unread, World
 
 
 def effective_config(request: ScanRequest) -> Config:
-    """Return the configuration of a scan: the caller's, the file that was named, or the discovered one.
+    """Return the configuration of a scan: the caller's, the named file's, or the discovered one.
 
     Raises `ConfigError` for a bad file, `UsageError` where the targets belong to different ones.
     """

@@ -73,10 +73,10 @@ def builtin_policies() -> tuple[Policy, ...]:
             category="manifest",
             default=True,
             description=(
-                "YAML forbids two equal keys in one mapping. Kubernetes takes the last one and drops "
-                "the others without a word, so that part of the manifest never takes effect."
+                "YAML forbids two equal keys in one mapping. Kubernetes takes the last one and "
+                "drops the others without a word: that part of the manifest never takes effect."
             ),
-            remediation="Remove one of the two, or rename the one that was meant to be another key.",
+            remediation="Remove one of the two, or rename the one that was meant otherwise.",
             references=("https://yaml.org/spec/1.2.2/#3213-node-comparison",),
             check=_duplicate_key,
             metadata=_LOCAL,
@@ -89,8 +89,8 @@ def builtin_policies() -> tuple[Policy, ...]:
             category="manifest",
             default=True,
             description=(
-                "The document could be read, but something in it means something else to Kubernetes "
-                "than to its reader."
+                "The document could be read, but something in it means something else to "
+                "Kubernetes than to its reader."
             ),
             remediation="Write what is meant, so that every tool reads it the same way.",
             check=_other_problem,
@@ -104,8 +104,8 @@ def builtin_policies() -> tuple[Policy, ...]:
             category="manifest",
             default=True,
             description=(
-                "Two manifests of one directory define the same resource (group, kind, namespace and "
-                "name). Whichever is applied last wins, and a GitOps controller reports the "
+                "Two manifests of one directory define the same resource (group, kind, namespace "
+                "and name). Whichever is applied last wins, and a GitOps controller reports the "
                 "application as out of step."
             ),
             remediation="Delete one of the two, or give it another name or namespace.",

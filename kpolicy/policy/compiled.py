@@ -335,10 +335,11 @@ def _validations(work: _Compiler, known: frozenset[str]) -> tuple[CompiledValida
         if validation.for_each is not None:
             items = work.compile(validation.for_each.items, f"{what}, forEach.in", None, known)
             extra = (validation.for_each.variable,)
-            if items is not None and items.result_type.name not in ("list", "dyn"):
+            result = None if items is None else items.result_type
+            if result is not None and result.name not in ("list", "dyn"):
                 work.at_offset(
                     validation.for_each.items, 0,
-                    f"{what}, forEach.in must be a list, not {items.result_type}", "",
+                    f"{what}, forEach.in must be a list, not {result}", "",
                 )  # fmt: skip
         test = work.compile(validation.expression, what, BOOL, known, extra)
 

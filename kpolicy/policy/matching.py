@@ -37,7 +37,7 @@ class Matcher:
         self._excluded = matcher(match.exclude_kinds, kinds) if match.exclude_kinds else None
         constraints = policy.metadata.get("matchConstraints")
         self._rules: Mapping[str, Any] | None = constraints
-        self._exact = bool(constraints) and constraints["matchPolicy"] == "Exact"
+        self._exact = constraints is not None and constraints["matchPolicy"] == "Exact"
         self.test = _residual(policy, constraints, kinds, operation)
 
     def meets_kind(self, api_version: str, kind: str) -> bool:

@@ -158,7 +158,7 @@ class _Applying:
         return None
 
     def unused(self) -> list[Note]:
-        """Return a note for each suppression that did nothing (comments: in files with findings)."""
+        """Return a note for each suppression that did nothing; comments of read files only."""
         notes = []
         for anchor, entry in self.annotated.items():
             notes += [
