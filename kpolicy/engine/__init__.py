@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from kpolicy.engine.outcome import exit_status
     from kpolicy.engine.request import ScanRequest, Selection, Toolbox, ToolboxFactory
-    from kpolicy.engine.scan import scan
+    from kpolicy.engine.scanner import scan
 
 _EXPORTS = {
     "ScanRequest": "kpolicy.engine.request",
@@ -15,7 +15,7 @@ _EXPORTS = {
     "Toolbox": "kpolicy.engine.request",
     "ToolboxFactory": "kpolicy.engine.request",
     "exit_status": "kpolicy.engine.outcome",
-    "scan": "kpolicy.engine.scan",
+    "scan": "kpolicy.engine.scanner",
 }
 
 __all__ = [

@@ -17,6 +17,9 @@ _NAMES = {
 }
 
 
+_BOOLEANS = frozenset({"true", "True", "TRUE", "false", "False", "FALSE"})
+
+
 def describe(node: SourceNode) -> str:
     """Return what a node is, in words: `the number 3`, `a list`."""
     if node.kind != "scalar":
@@ -98,6 +101,9 @@ class Reader:
             value = node.value
             if isinstance(value, str):
                 return value
+            if isinstance(value, bool) and node.text not in _BOOLEANS:
+                # `n` and `on` are booleans to YAML 1.1 alone; where only a string can stand, a name.
+                return node.text
             hint = "put it in quotes" if value is not None else ""
             self.problem(f"{what} must be a string, not {describe(node)}", node.location, hint)
             return default

@@ -1,0 +1,324 @@
+"""`kpolicy scan`: the main job."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kpolicy.cli.options import flat, loading_options, selection_options
+
+if TYPE_CHECKING:
+    from kpolicy.cli.files import SourceLines
+    from kpolicy.cli.outputs import Output
+    from kpolicy.engine.request import ScanRequest, Toolbox
+    from kpolicy.findings import Report
+    from kpolicy.plugins.manager import PluginHost
+    from kpolicy.reporters.model import ReportContext
+
+SEVERITIES = ("error", "warning", "info")
+FAILED = 2
+
+
+@click.command()
+@click.argument("paths", nargs=-1, metavar="[PATH ...|-]")
+@loading_options
+@selection_options
+@click.option(
+    "--param",
+    "params",
+    multiple=True,
+    metavar="ID.NAME=VALUE",
+    help="Set a policy's parameter; VALUE is YAML (repeatable).",
+)
+@click.option(
+    "-f",
+    "--format",
+    "formats",
+    multiple=True,
+    metavar="FORMAT",
+    help="text (default), json, sarif, ... as `kpolicy plugin list` names them (repeatable).",
+)
+@click.option(
+    "-o",
+    "--output",
+    "outputs",
+    multiple=True,
+    metavar="FILE",
+    help="Write the report to FILE; the n-th --output belongs to the n-th --format.",
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice([*SEVERITIES, "never"]),
+    default=None,
+    help="The least severity that makes the exit status 1 (default: warning, or the config's).",
+)
+@click.option(
+    "--skip-invalid",
+    is_flag=True,
+    help="List input that cannot be read, but do not let it raise the exit status.",
+)
+@click.option(
+    "--fail-if-nothing-scanned",
+    is_flag=True,
+    help="Exit with 2 when no resource was found.",
+)
+@click.option(
+    "--results",
+    type=click.Choice(["findings", "all"]),
+    default="findings",
+    show_default=True,
+    help="all: list passes and skips too.",
+)
+@click.option(
+    "-j",
+    "--jobs",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Worker processes; 1 = none but this one (default: as many as there are cores).",
+)
+@click.option("--no-cache", is_flag=True, help="Read and write no cached scan results.")
+@click.option(
+    "--engine",
+    type=click.Choice(["compiled", "reference"]),
+    default="compiled",
+    show_default=True,
+    help="How CEL is evaluated; reference = by cel-python, slow.",
+)
+@click.option(
+    "--operation",
+    type=click.Choice(["CREATE", "UPDATE", "DELETE", "CONNECT"]),
+    default=None,
+    help="What policies see as request.operation.",
+)
+@click.option(
+    "--baseline",
+    metavar="FILE",
+    default="",
+    help="Do not report the findings in this baseline.",
+)
+@click.option(
+    "--write-baseline",
+    metavar="FILE",
+    default="",
+    help="Write today's findings as a baseline.",
+)
+@click.option(
+    "--no-suppressions",
+    is_flag=True,
+    help="Report what annotations, comments and the config would silence.",
+)
+@click.option(
+    "--unused-suppressions",
+    is_flag=True,
+    help="Say which suppressions suppress nothing.",
+)
+@click.option(
+    "--color",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    show_default=True,
+    help="Colour the text report; NO_COLOR is heard.",
+)
+@click.option("--stats", is_flag=True, help="Print the time of each stage to standard error.")
+@click.option("-q", "--quiet", is_flag=True, help="No notes and no progress on standard error.")
+@click.option("-v", "--verbose", is_flag=True, help="Say what was loaded, on standard error.")
+def scan(paths: tuple[str, ...], **options: Any) -> int:
+    """Scan manifests: files, directories, or standard input (-). Without PATH: this directory.
+
+    Exit status: 0 nothing found at or above --fail-on; 1 findings; 2 usage, configuration, policy or
+    plugin error, or input that could not be read.
+    """
+    began = time.perf_counter()
+    if options["quiet"] and options["verbose"]:
+        raise click.UsageError("--quiet and --verbose contradict each other.")
+    from kpolicy.cli.files import SourceLines, check_writable
+    from kpolicy.cli.outputs import pair
+    from kpolicy.cli.plugins import host_of, report_plugin_problems
+    from kpolicy.engine.settings import effective_config
+
+    host = host_of(options["disabled"])
+    outputs = pair(options["formats"], options["outputs"], host.reporters())
+    for path in [output.path for output in outputs] + [options["write_baseline"]]:
+        if path:
+            check_writable(path)
+    request = request_of(paths, options)
+    request = replace(request, config=effective_config(request))
+    lines = SourceLines()
+    toolbox = remembering(host.toolbox(), lines)
+    if options["verbose"]:
+        _say_what_is_loaded(request, host)
+    report = _run(request, toolbox, options["quiet"])
+    timings = {**report.timings, "total": time.perf_counter() - began}
+    report = replace(report, timings=MappingProxyType(timings))
+    failed = _write(outputs, report, context_of(request, lines), options["color"], host)
+    if not options["quiet"]:
+        _say_notes(report, options["verbose"])
+    if options["stats"]:
+        _say_stats(report)
+    return report_plugin_problems(host) or failed or _status(report, request)
+
+
+def request_of(paths: tuple[str, ...], options: Mapping[str, Any]) -> ScanRequest:
+    """Return the request that a command's arguments mean. Raises `UsageError`."""
+    from kpolicy.engine.request import ScanRequest, Selection
+
+    return ScanRequest(
+        targets=paths or (".",),
+        selection=Selection(
+            select=flat(options["select"]),
+            packs=flat(options["pack"]),
+            include=flat(options["include"]),
+            exclude=flat(options["exclude"]),
+            all=options["all_"],
+        ),
+        config_path=options["config_path"],
+        isolated=options["isolated"],
+        policy_paths=options["policy_paths"],
+        builtin=not options["no_builtin"],
+        params=params_of(options["params"]),
+        jobs=options["jobs"],
+        engine=options["engine"],
+        cache=not options["no_cache"],
+        results_all=options["results"] == "all",
+        skip_invalid=options["skip_invalid"],
+        fail_on=options["fail_on"],
+        fail_if_nothing_scanned=options["fail_if_nothing_scanned"],
+        baseline=options["baseline"],
+        write_baseline=options["write_baseline"],
+        suppressions=not options["no_suppressions"],
+        report_unused_suppressions=options["unused_suppressions"],
+        operation=options["operation"] or "",
+    )
+
+
+def params_of(given: tuple[str, ...]) -> Mapping[str, Mapping[str, Any]]:
+    """Return parameter values by policy from `ID.NAME=VALUE` words. Raises `UsageError`."""
+    from kpolicy.errors import Problem, UsageError
+
+    found: dict[str, dict[str, Any]] = {}
+    for word in given:
+        key, equals, text = word.partition("=")
+        policy, dot, name = key.rpartition(".")
+        if not (equals and dot and policy and name):
+            hint = "write --param POLICY.NAME=VALUE, as in split-sidecar.roles=[fluentd]"
+            raise UsageError(Problem(f'--param: cannot read "{word}"', None, hint))
+        found.setdefault(policy, {})[name] = _yaml_value(word, text)
+    return found
+
+
+def _yaml_value(word: str, text: str) -> Any:
+    from kpolicy.errors import Problem, UsageError
+    from kpolicy.strict.node import compose
+
+    documents, problems = compose("--param", text)
+    if problems or len(documents) > 1:
+        what = problems[0].message if problems else "it holds several documents"
+        raise UsageError(Problem(f'--param: the value of "{word}" is no YAML value: {what}'))
+    return documents[0].value if documents else None
+
+
+def remembering(toolbox: Toolbox, lines: SourceLines) -> Toolbox:
+    """Return the toolbox with sources that keep what `lines` cannot read again."""
+    from kpolicy.cli.remembering import RememberingSource
+
+    return replace(toolbox, sources=tuple(RememberingSource(s, lines) for s in toolbox.sources))
+
+
+def _run(request: ScanRequest, toolbox: Toolbox, quiet: bool) -> Report:
+    from kpolicy.cli.outputs import is_terminal
+    from kpolicy.cli.progress import Progress
+    from kpolicy.engine.scan import scan as run
+
+    with Progress(is_terminal(sys.stderr) and not quiet) as progress:
+        return run(replace(request, progress=progress), toolbox)
+
+
+def _write(
+    outputs: list[Output],
+    report: Report,
+    context: ReportContext,
+    color: str,
+    host: PluginHost,
+) -> int:
+    """Write every output; return the exit status that this stands for."""
+    from kpolicy.cli.outputs import terminal_width, wants_color, write
+    from kpolicy.cli.problems import report_problems
+
+    contexts = {
+        True: replace(context, color=wants_color(color, sys.stdout), width=terminal_width()),
+        False: replace(context, color=color == "always"),
+    }
+    problems = write(outputs, report, contexts, host)
+    report_problems(problems)
+    return FAILED if problems else 0
+
+
+def context_of(request: ScanRequest, lines: SourceLines) -> ReportContext:
+    """Return what reporters need besides the report."""
+    from kpolicy import __version__
+    from kpolicy.config.discovery import repository_root
+    from kpolicy.reporters.model import ReportContext
+
+    here = Path.cwd()
+    first = next((t for t in request.targets if Path(t).exists()), ".")
+    return ReportContext(
+        version=__version__,
+        read_lines=lines,
+        repository_root=str(repository_root(Path(first).absolute()) or here),
+        working_directory=str(here),
+        results_all=request.results_all,
+    )
+
+
+def _say_what_is_loaded(request: ScanRequest, host: PluginHost) -> None:
+    config = request.config
+    named = config.path if config is not None and config.path else "none"
+    click.echo(f"kpolicy: configuration: {named}", err=True)
+    for plugin in host.plugins.values():
+        click.echo(f"kpolicy: plugin: {plugin.name} {plugin.version} ({plugin.status})", err=True)
+
+
+def _say_notes(report: Report, verbose: bool) -> None:
+    from kpolicy.reporters.rendering import one_line
+
+    for note in report.notes:
+        where = f"{note.location}: " if note.location else ""
+        click.echo(f"note: {one_line(where + note.message)}", err=True)
+    if verbose:
+        names = ", ".join(policy.id for policy in report.policies)
+        click.echo(f"kpolicy: policies run ({len(report.policies)}): {names}", err=True)
+
+
+def _say_stats(report: Report) -> None:
+    total = report.timings["total"]
+    rate = report.summary.resources / total if total else 0.0
+    for stage, seconds in report.timings.items():
+        share = f"{seconds / total:5.0%}" if total else ""
+        click.echo(f"{stage:<12} {seconds:8.3f} s {share}", err=True)
+    click.echo(
+        f"{report.summary.resources:,} resources, {report.summary.evaluations:,} evaluations,"
+        f" {rate:,.0f} resources/s",
+        err=True,
+    )
+
+
+def _status(report: Report, request: ScanRequest) -> int:
+    from kpolicy.engine.outcome import FINDINGS, OK, exit_status
+
+    assert request.config is not None
+    status = exit_status(
+        report,
+        fail_on=request.fail_on or request.config.fail_on,
+        skip_invalid=request.skip_invalid,
+        fail_if_nothing_scanned=request.fail_if_nothing_scanned,
+    )
+    # Writing a baseline accepts what was found.
+    return OK if status == FINDINGS and request.write_baseline else status
