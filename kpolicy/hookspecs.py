@@ -1,7 +1,7 @@
 """The hooks of kpolicy: all that a plugin can add. Built-ins come in through the same hooks.
 
-A hook implementation is a function of the same name marked with `kpolicy.hookimpl`, in a module or object
-named by an entry point of the group `kpolicy`. Each hook may use a subset of the arguments.
+A hook implementation is a function of the same name marked with `kpolicy.hookimpl`, in a module or
+object named by an entry point of the group `kpolicy`. It may take a subset of the arguments.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from kpolicy.cel.declarations import Library
     from kpolicy.findings import Finding
     from kpolicy.manifests.model import Source
-    from kpolicy.policy.model import Policy
     from kpolicy.policy.formats import PolicyFormat
+    from kpolicy.policy.model import Policy
     from kpolicy.policy.packs import PolicyPack
     from kpolicy.relations.model import Relation
     from kpolicy.reporters.model import Reporter

@@ -133,8 +133,8 @@ FAILED = 2
 def scan(paths: tuple[str, ...], **options: Any) -> int:
     """Scan manifests: files, directories, or standard input (-). Without PATH: this directory.
 
-    Exit status: 0 nothing found at or above --fail-on; 1 findings; 2 usage, configuration, policy or
-    plugin error, or input that could not be read.
+    Exit status: 0 nothing found at or above --fail-on; 1 findings; 2 usage, configuration,
+    policy or plugin error, or input that could not be read.
     """
     began = time.perf_counter()
     if options["quiet"] and options["verbose"]:
@@ -235,7 +235,7 @@ def remembering(toolbox: Toolbox, lines: SourceLines) -> Toolbox:
 def _run(request: ScanRequest, toolbox: Toolbox, quiet: bool) -> Report:
     from kpolicy.cli.outputs import is_terminal
     from kpolicy.cli.progress import Progress
-    from kpolicy.engine.scan import scan as run
+    from kpolicy.engine import scan as run
 
     with Progress(is_terminal(sys.stderr) and not quiet) as progress:
         return run(replace(request, progress=progress), toolbox)

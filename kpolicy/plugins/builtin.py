@@ -48,7 +48,7 @@ def kpolicy_cel_libraries() -> Iterable[Library]:
 @hookimpl
 def kpolicy_relations() -> Iterable[Relation]:
     """Return the built-in relations."""
-    from kpolicy.relations import relations
+    from kpolicy.relations.builtin import relations
 
     return relations()
 

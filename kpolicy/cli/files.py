@@ -1,0 +1,132 @@
+"""Reading source lines for excerpts, and writing output whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import sys
+from pathlib import Path
+
+from kpolicy.errors import Problem, UsageError
+from kpolicy.location import SourceLocation
+
+#: YAML 1.1's line breaks, as libyaml counts them.
+_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+_LARGEST = 32 * 1024 * 1024
+
+
+class SourceLines:
+    """Lines of files by the path shown to the user; [] where a file cannot be read."""
+
+    def __init__(self) -> None:
+        self._lines: dict[str, list[str]] = {}
+        self._data: dict[str, bytes] = {}
+
+    def remember(self, path: str, data: bytes) -> None:
+        """Take the bytes of an input that is not on the disk (standard input, a rendered chart)."""
+        self._data[path] = data
+
+    def __call__(self, path: str) -> list[str]:
+        if path not in self._lines:
+            data = self._data.get(path)
+            self._lines[path] = _read(path) if data is None else _split(data)
+        return self._lines[path]
+
+
+def _read(path: str) -> list[str]:
+    try:
+        # Not a FIFO or device: opening one may never return.
+        found = Path(path).stat()
+        if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST:
+            return []
+        return _split(Path(path).read_bytes())
+    except (OSError, ValueError):
+        return []
+
+
+def _split(data: bytes) -> list[str]:
+    return _BREAK.split(data.decode("utf-8-sig", "replace"))
+
+
+def check_writable(path: str) -> None:
+    """Raise `UsageError` when an output file cannot be written, before any work is done."""
+    target = Path(path)
+    reason = ""
+    if target.is_dir():
+        reason = "it is a directory"
+    elif not target.parent.is_dir():
+        reason = f"the directory {target.parent} does not exist"
+    elif target.exists() and not _regular(target):
+        reason = "" if os.access(target, os.W_OK) else "permission denied"
+    elif not os.access(target.parent, os.W_OK):
+        reason = f"the directory {target.parent} is not writable"
+    if reason:
+        raise UsageError(Problem(f"cannot write the output: {reason}", SourceLocation(path)))
+
+
+def write_file(path: str, text: str) -> None:
+    """Write `text` to a file so that readers see the old content or the new, never a part.
+
+    A pipe or device is written to as it is. Raises `UsageError` when the system refuses.
+    """
+    target = Path(path)
+    data = encoded(text)
+    try:
+        if target.exists() and not _regular(target):
+            target.write_bytes(data)
+            return
+        _replace(Path(os.path.realpath(target)), data)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UsageError(
+            Problem(f"cannot write the output: {reason}", SourceLocation(path))
+        ) from error
+
+
+def _regular(path: Path) -> bool:
+    return stat.S_ISREG(path.stat().st_mode)
+
+
+def _replace(target: Path, data: bytes) -> None:
+    import tempfile
+
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        mode = target.stat().st_mode & 0o7777 if target.exists() else 0o666 & ~_umask()
+        Path(name).chmod(mode)
+        Path(name).replace(target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def encoded(text: str) -> bytes:
+    """Return `text` as UTF-8; what cannot be encoded (a lone surrogate) is written as an escape."""
+    return text.encode("utf-8", "backslashreplace")
+
+
+def write_stdout(text: str) -> None:
+    """Write `text` to standard output in UTF-8; that the reader went away is no error."""
+    from kpolicy.cli.main import _close_stdout
+
+    try:
+        stream = getattr(sys.stdout, "buffer", None)
+        if stream is None:
+            sys.stdout.write(text)
+        else:
+            sys.stdout.flush()
+            stream.write(encoded(text))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _close_stdout()

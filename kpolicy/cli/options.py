@@ -1,0 +1,84 @@
+"""Options that several commands share, and their types."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Words(click.ParamType[tuple[str, ...]]):
+    """`a,b`: one or more words; with `multiple=True` the option's value is a tuple of tuples."""
+
+    name = "words"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """Split at commas; an empty word is a mistake."""
+        if isinstance(value, tuple):
+            return value
+        words = tuple(word.strip() for word in str(value).split(","))
+        if not all(words):
+            self.fail(f"{value!r} has an empty name", param, ctx)
+        return words
+
+
+def flat(words: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
+    """Return all words of a repeated option in order, each once."""
+    return tuple(dict.fromkeys(word for group in words for word in group))
+
+
+def _apply(*options: Callable[[F], F]) -> Callable[[F], F]:
+    def decorate(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+def words(name: str, metavar: str, text: str) -> Callable[[F], F]:
+    """Return an option that is repeatable and comma-separated."""
+    return click.option(name, type=Words(), multiple=True, metavar=metavar, help=text)
+
+
+#: Which plugins take part.
+plugin_options: Callable[[F], F] = _apply(
+    click.option(
+        "--disable-plugin",
+        "disabled",
+        type=Words(),
+        multiple=True,
+        metavar="NAME",
+        envvar="KPOLICY_DISABLE_PLUGINS",
+        help="Go without this plugin (repeatable; or KPOLICY_DISABLE_PLUGINS).",
+    )
+)
+
+#: Where policies and configuration come from.
+loading_options: Callable[[F], F] = _apply(
+    click.option(
+        "-c", "--config", "config_path", metavar="FILE", default="",
+        help="Use this configuration instead of the one that is found.",
+    ),
+    click.option("--isolated", is_flag=True, help="Ignore the scanned tree's configuration."),
+    click.option(
+        "-p", "--policies", "policy_paths", metavar="PATH", multiple=True,
+        help="Load policies from this file or directory too (repeatable); it is not scanned.",
+    ),
+    click.option("--no-builtin", is_flag=True, help="Leave out the policies that kpolicy ships."),
+    plugin_options,
+)  # fmt: skip
+
+#: Which policies run.
+selection_options: Callable[[F], F] = _apply(
+    words("--pack", "NAME", "Add a pack to the default set."),
+    words("--select", "ID", "Run exactly these policies (ids or globs)."),
+    words("--include", "ID", "Add policies to the default set (ids or globs)."),
+    words("--exclude", "ID", "Leave out policies (ids or globs); wins over every other choice."),
+    click.option("--all", "all_", is_flag=True, help="Run every loaded policy."),
+)

@@ -1,0 +1,36 @@
+"""Keeps the bytes of inputs that cannot be read twice, so that their findings have excerpts too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kpolicy.manifests.model import Discovery, Source, SourceOptions
+
+if TYPE_CHECKING:
+    from kpolicy.cli.files import SourceLines
+
+
+@dataclass(frozen=True, slots=True)
+class RememberingSource:
+    """A source that hands on what another one finds."""
+
+    source: Source
+    lines: SourceLines
+
+    @property
+    def name(self) -> str:
+        """The other source's name."""
+        return self.source.name
+
+    def accepts(self, target: str) -> bool:
+        """Ask the other source."""
+        return self.source.accepts(target)
+
+    def discover(self, target: str, options: SourceOptions) -> Discovery:
+        """Ask the other source, and keep the bytes that do not come from the disk."""
+        found = self.source.discover(target, options)
+        for file in found.files:
+            if file.data is not None:
+                self.lines.remember(file.path, file.data)
+        return found
