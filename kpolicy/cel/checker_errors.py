@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from kpolicy.cel.declarations import Overload
 from kpolicy.cel.errors import CelError
+from kpolicy.cel.lexer import line_column
 from kpolicy.cel.suggest import did_you_mean
 from kpolicy.cel.types import Type
 
@@ -35,15 +36,8 @@ _MACRO_SHAPES = {
 }
 
 
-def position(source: str, offset: int) -> tuple[int, int]:
-    """Return line and column, both from 1, of an offset in a source."""
-    offset = max(0, min(offset, len(source)))
-    line_start = source.rfind("\n", 0, offset) + 1
-    return source.count("\n", 0, offset) + 1, offset - line_start + 1
-
-
 def _error(source: str, offset: int, message: str, hint: str = "") -> CelError:
-    line, column = position(source, offset)
+    line, column = line_column(source, offset)
     return CelError(message, phase="check", line=line, column=column, hint=hint, source=source)
 
 

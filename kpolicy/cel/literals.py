@@ -7,6 +7,7 @@ duration, timestamp and regex literals).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from kpolicy.cel import checker_errors as complain
 from kpolicy.cel import nodes
@@ -65,38 +66,26 @@ def _call_errors(node: nodes.Call, source: str) -> Iterator[CelError]:
 
 
 def _duration(text: str | int) -> str:
-    from kpolicy.cel.time import parse_duration
+    from kpolicy.cel.library.standard import to_duration
 
-    return _why(parse_duration, text) if isinstance(text, str) else ""
+    return _why(to_duration, text)
 
 
 def _timestamp(text: str | int) -> str:
-    from kpolicy.cel.time import parse_timestamp
-    from kpolicy.cel.values import NANOS, Timestamp
+    from kpolicy.cel.library.standard import to_timestamp
 
-    if isinstance(text, str):
-        return _why(parse_timestamp, text)
-    return _why(lambda seconds: Timestamp(seconds * NANOS), text)
+    return _why(to_timestamp, text)
 
 
-def _regex(pattern: str | int) -> str:
-    import re2
+def _regex(text: str | int) -> str:
+    from kpolicy.cel.library.standard import pattern
 
-    if not isinstance(pattern, str):
-        return ""
+    return _why(pattern, text) if isinstance(text, str) else ""
+
+
+def _why(parse: Callable[[Any], object], text: str | int) -> str:
     try:
-        options = re2.Options()
-        options.log_errors = False
-        re2.compile(pattern, options)
-    except re2.error as error:
-        reason = error.args[0]
-        return reason.decode() if isinstance(reason, bytes) else str(reason)
-    return ""
-
-
-def _why(parse: Callable[[str], object] | Callable[[int], object], text: str | int) -> str:
-    try:
-        parse(text)  # type: ignore[arg-type]
+        parse(text)
     except CelError as error:
         return error.message
     return ""

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from cel_runner import OWN, SHARED, Case, cases_of, difference, run_compiled
+
+DOCS = Path(__file__).parents[2] / "docs" / "cel.md"
+
+#: Cases in which cel-spec and the API server contradict each other; docs/cel.md has the reasons.
+EXCEPTIONS = ("kubernetes/crd_rules/unicode strings/valid 4f3b29d9",)
 
 SHARED_CASES = cases_of(SHARED)
 OWN_CASES = cases_of(OWN)
@@ -21,9 +28,19 @@ def test_shared_case(case: Case) -> None:
     A case with another outcome without the API server's checker (it refuses literals of mixed
     types, which cel-spec's cases use) is run under that rule and, for the other, without it.
     """
-    assert not difference(case, lambda c: run_compiled(c, strict="unchecked" in c))
+    differs = difference(case, lambda c: run_compiled(c, strict="unchecked" in c))
+    if case["id"] in EXCEPTIONS:
+        assert differs, "this exception is none any more: take it out, here and in docs/cel.md"
+        return
+    assert not differs
     if "unchecked" in case:
         assert not difference(case | {"expected": case["unchecked"]}, run_compiled)
+
+
+@pytest.mark.parametrize("identifier", EXCEPTIONS)
+def test_exception_is_explained(identifier: str) -> None:
+    """Each case that is answered otherwise stands in docs/cel.md, with the reason why."""
+    assert f"`{identifier}`" in DOCS.read_text()
 
 
 @pytest.mark.parametrize("case", OWN_CASES, ids=_ids(OWN_CASES))

@@ -14,6 +14,8 @@ from cel_tagged import Tagged, same, tag, untag
 from kpolicy import cel
 from kpolicy.cel.declarations import Function, Library, Overload
 from kpolicy.cel.errors import CelError
+from kpolicy.cel.library.authorizer import Authorizer, Decision
+from kpolicy.cel.reference import reference_program
 from kpolicy.cel.types import DYN, Type, parse_type
 
 SHARED = Path(__file__).parents[3] / "shared" / "cel-conformance"
@@ -76,9 +78,17 @@ def _environment(variables: str, functions: str, container: str, strict: bool) -
     )
 
 
+def bindings_of(case: Case) -> dict[str, Any]:
+    """Return the variables of a case; "authorizer" asks for one that allows everything."""
+    bindings = {name: untag(value) for name, value in case.get("bindings", {}).items()}
+    if "authorizer" in case.get("features", ()):
+        bindings["authorizer"] = Authorizer(lambda _: Decision(allowed=True))
+    return bindings
+
+
 def environment_of(case: Case, *, strict: bool = False) -> Any:
     """Return the environment that a case asks for; bindings without a declared type are `dyn`."""
-    declared = {name: str(DYN) for name in case.get("bindings", {})}
+    declared = {name: str(DYN) for name in bindings_of(case)}
     functions: dict[str, Any] = {}
     for entry in case.get("type_env", ()):
         if "overloads" in entry:
@@ -99,12 +109,24 @@ def run_compiled(case: Case, *, strict: bool = False) -> Outcome:
         return Outcome(error=error)
     if case.get("check_only"):
         return Outcome(type=program.result_type)
-    bindings = {name: untag(value) for name, value in case.get("bindings", {}).items()}
     try:
-        value = program.evaluate(bindings)
+        value = program.evaluate(bindings_of(case))
     except CelError as error:
         return Outcome(error=error, type=program.result_type)
     return Outcome(tag(value, environment.opaque), type=program.result_type)
+
+
+def run_reference(case: Case) -> Outcome:
+    """Evaluate a case by cel-python, behind kpolicy's parser and checker."""
+    environment = environment_of(case)
+    try:
+        program = reference_program(
+            environment, case["expr"], check=not case.get("disable_check", False)
+        )
+        value = program.evaluate(bindings_of(case))
+    except CelError as error:
+        return Outcome(error=error)
+    return Outcome(tag(value, environment.opaque))
 
 
 def difference(case: Case, run: Callable[[Case], Outcome]) -> str:
