@@ -12,6 +12,30 @@ if TYPE_CHECKING:
 @lru_cache(maxsize=1)
 def relations() -> tuple[Relation, ...]:
     """Return the built-in relations; the same objects each time."""
-    from kpolicy.relations import claims, kube_linter
+    from kpolicy.relations import (
+        accounts,
+        claims,
+        classes,
+        configuration,
+        monitors,
+        ownership,
+        peers,
+        routes,
+        scaling,
+        selecting,
+        storage,
+    )
 
-    return (*claims.RELATIONS, *kube_linter.relations())
+    return (
+        *claims.RELATIONS,
+        *storage.RELATIONS,
+        *selecting.RELATIONS,
+        *peers.RELATIONS,
+        *monitors.RELATIONS,
+        *routes.RELATIONS,
+        *scaling.RELATIONS,
+        *configuration.RELATIONS,
+        *accounts.RELATIONS,
+        *ownership.RELATIONS,
+        *classes.RELATIONS,
+    )

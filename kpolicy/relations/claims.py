@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from kpolicy.relations.model import Entry, Key, Relation, Side
 from kpolicy.relations.reading import as_map, as_text, at, maps_in, template_pointer
+from kpolicy.snapshot.kinds import WORKLOADS
 
 if TYPE_CHECKING:
     from kpolicy.snapshot.kinds import Kinds
@@ -62,12 +63,11 @@ def mounted_claims(resource: Resource, kinds: Kinds) -> Iterator[Entry]:
         if isinstance(source, dict):
             claim = as_text(source.get("claimName"))
             if claim:
-                target = ("", "PersistentVolumeClaim", namespace, claim)
-                yield Entry(claim_key(namespace, claim), None, place, target=target)
+                yield Entry(claim_key(namespace, claim), None, place)
         elif isinstance(volume.get("ephemeral"), dict) and as_text(volume.get("name")):
             key = _ephemeral_key(resource, volume["name"])
             if key is not None:
-                yield Entry(key, None, place)
+                yield Entry(key, {"made": True}, place)
 
 
 def _claim_templates(resource: Resource) -> dict[str, str]:
@@ -95,6 +95,15 @@ def _ephemeral_key(resource: Resource, volume: str) -> Key | None:
     return None
 
 
+def _claim_references(resource: Resource, kinds: Kinds) -> Iterator[Entry]:
+    """Yield the same entries; those that name a claim miss it when there is none."""
+    for entry in mounted_claims(resource, kinds):
+        # The controllers make the claims of templates and of ephemeral volumes.
+        named = entry.key[0] == CLAIM and not entry.data
+        target = ("", "PersistentVolumeClaim", *entry.key[1:]) if named else None
+        yield entry._replace(target=target)
+
+
 def _claims(resource: Resource, _kinds: Kinds) -> Iterator[Entry]:
     if resource.name:
         yield Entry(claim_key(resource.key.namespace, resource.name))
@@ -119,12 +128,12 @@ def bindings(resource: Resource, _kinds: Kinds) -> Iterator[Entry]:
             yield Entry(volume_key, claim_key(namespace, name), "/spec/claimRef")
 
 
-_MOUNTERS = Side(("workloads",), mounted_claims)
+_MOUNTERS = Side((WORKLOADS,), mounted_claims)
 
 MOUNTS_CLAIM = Relation(
     name="mounts-claim",
     inverse="mounted-by",
-    left=_MOUNTERS,
+    left=Side((WORKLOADS,), _claim_references),
     right=Side(("v1/PersistentVolumeClaim",), _claims),
     broader=wider_claims,
     description=(

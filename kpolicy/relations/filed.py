@@ -95,17 +95,15 @@ class Drawer:
         """Return the drawer that holds `filed`, which comes in the order of resources."""
         all_filed = list(filed)
         right = Filing.of(_pairs(all_filed, "right"), _order)
-        if relation.symmetric:
-            left = right
-        else:
-            left = Filing.of(_chosen(_cards(all_filed, "left"), right), _order)
         links = Filing.of(_both_ways(_cards(all_filed, "links")), _order)
         facts = Filing.of(_pairs(all_filed, "facts"), _order)
         bridges = Filing.of(_both_ways(_cards(all_filed, "bridges")), _order)
-        made = cls(relation, left, right, links, facts, bridges, pmap())
-        if relation.broader is None:
-            return made
-        return made._with_parts([], _narrow_keys(all_filed))
+        made = cls(relation, right, right, links, facts, bridges, pmap())
+        if relation.broader is not None:
+            made._note_parts([], _narrow_keys(all_filed))
+        if not relation.symmetric:
+            made.left = Filing.of(made._chosen(_cards(all_filed, "left")), _order)
+        return made
 
     def changed(
         self,
@@ -114,25 +112,23 @@ class Drawer:
     ) -> Drawer:
         """Return the drawer without the entries `removed` and with those `added`."""
         right = self.right.changed(*self._old_and_new(self.right, removed, added, "right"))
-        if self.relation.symmetric:
-            left = right
-        else:
+        links = self.links.changed(*self._both_ways_change(self.links, removed, added, "links"))
+        bridges = self.bridges.changed(
+            *self._both_ways_change(self.bridges, removed, added, "bridges")
+        )
+        facts = self.facts.changed(*self._old_and_new(self.facts, removed, added, "facts"))
+        made = Drawer(self.relation, right, right, links, facts, bridges, self._parts)
+        if self.relation.broader is not None:
+            made._note_parts(_narrow_keys(removed), _narrow_keys(added))
+        if not self.relation.symmetric:
             old = [
                 (key, card)
                 for item in _cards(removed, "left")
                 for key in _all_keys(item.entry)
                 for card in self._same(self.left, key, item)
             ]
-            left = self.left.changed(old, _chosen(_cards(added, "left"), right))
-        links = self.links.changed(*self._both_ways_change(self.links, removed, added, "links"))
-        bridges = self.bridges.changed(
-            *self._both_ways_change(self.bridges, removed, added, "bridges")
-        )
-        facts = self.facts.changed(*self._old_and_new(self.facts, removed, added, "facts"))
-        made = Drawer(self.relation, left, right, links, facts, bridges, self._parts)
-        if self.relation.broader is None:
-            return made
-        return made._with_parts(_narrow_keys(removed), _narrow_keys(added))
+            made.left = self.left.changed(old, made._chosen(_cards(added, "left")))
+        return made
 
     # How a key reaches others
 
@@ -206,7 +202,23 @@ class Drawer:
         ]
         return old, list(_both_ways(_cards(added, part)))
 
-    def _with_parts(self, removed: Iterable[Key], added: Iterable[Key]) -> Drawer:
+    def _chosen(self, cards: Iterable[Card]) -> Iterator[tuple[Key, Card]]:
+        for card in cards:
+            for key in self.filing_keys(card.entry):
+                yield key, card
+
+    def filing_keys(self, entry: Entry) -> tuple[Key, ...]:
+        """Return the keys by which a left entry is found: the set that leads to the fewest."""
+        if not entry.alternatives:
+            return (entry.key,)
+        if len(entry.alternatives) == 1:
+            return entry.alternatives[0]
+        return min(entry.alternatives, key=self._cost)
+
+    def _cost(self, keys: tuple[Key, ...]) -> int:
+        return sum(len(self.right.get(reached)) for key in keys for reached in self.reach(key))
+
+    def _note_parts(self, removed: Iterable[Key], added: Iterable[Key]) -> None:
         broader = self.relation.broader
         assert broader is not None
         if not self._parts:
@@ -216,7 +228,7 @@ class Drawer:
                     counts = whole.setdefault(wide, {})
                     counts[key] = counts.get(key, 0) + 1
             self._parts = pmap({wide: pmap(counts) for wide, counts in whole.items()})
-            return self
+            return
         parts = self._parts
         for step, keys in ((-1, removed), (1, added)):
             for key in keys:
@@ -226,7 +238,6 @@ class Drawer:
                     known = known.set(key, count) if count else known.discard(key)
                     parts = parts.set(wide, known) if known else parts.discard(wide)
         self._parts = parts
-        return self
 
 
 def _cards(filed: Iterable[tuple[Any, Filed]], part: str) -> Iterator[Card]:
@@ -250,22 +261,6 @@ def _all_keys(entry: Entry) -> Iterable[Key]:
     if not entry.alternatives:
         return (entry.key,)
     return {key for keys in entry.alternatives for key in keys}
-
-
-def _chosen(cards: Iterable[Card], other: Filing[Key, Card]) -> Iterator[tuple[Key, Card]]:
-    """File each left entry under the set of keys that leads to the fewest on the other side."""
-    for card in cards:
-        for key in filing_keys(card.entry, other):
-            yield key, card
-
-
-def filing_keys(entry: Entry, other: Filing[Key, Card]) -> tuple[Key, ...]:
-    """Return the keys by which a left entry is best found, given the right side's buckets."""
-    if not entry.alternatives:
-        return (entry.key,)
-    if len(entry.alternatives) == 1:
-        return entry.alternatives[0]
-    return min(entry.alternatives, key=lambda keys: sum(len(other.get(k)) for k in keys))
 
 
 def _narrow_keys(filed: Iterable[tuple[Any, Filed]]) -> Iterator[Key]:

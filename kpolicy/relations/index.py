@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyrsistent import pmap
 
-from kpolicy.relations.filed import Card, Drawer, Filed, Ref, filing_keys
+from kpolicy.relations.filed import Card, Drawer, Filed, Ref
 from kpolicy.relations.model import Entry, Key, Relation, Side
 from kpolicy.snapshot.kinds import KindMatcher, Kinds, matcher
 
@@ -283,7 +283,7 @@ class RelationIndex:
         """Return the keys under which the other side's entries are looked up."""
         if reverse or not entry.alternatives:
             return drawer.reach(entry.key)
-        keys = filing_keys(entry, drawer.right)
+        keys = drawer.filing_keys(entry)
         return dict.fromkeys(k for key in keys for k in drawer.reach(key))
 
     def _bucket(

@@ -269,15 +269,15 @@ def library() -> Library:
                 "relatedPlaces",
                 list_of(MAP_DYN),
                 _places,
-                "How each related resource is reached: resource, here, there, pointer, otherPointer.",
+                "How each is reached: resource, here, there, pointer, otherPointer.",
             ),
             _member(
                 "missing",
                 list_of(MAP_DYN),
                 _missing,
                 STRING,
-                doc="The references of a relation that lead nowhere: maps with kind, namespace, name, "
-                "certainty, reason, pointer, item.",
+                doc="The references that lead nowhere: kind, namespace, name, certainty, reason, "
+                "pointer, item.",
             ),
             Function(
                 "snapshot.get",
@@ -291,7 +291,7 @@ def library() -> Library:
             Function(
                 "snapshot.resolve",
                 (Overload("kpolicy_snapshot_resolve", four, STRING, _resolve, needs_context=True),),
-                "'resolved', 'absent', 'unknowable', or 'outside' if it is said to exist elsewhere.",
+                "'resolved', 'absent', 'unknowable', or 'outside' if said to exist elsewhere.",
             ),
             Function(
                 "snapshot.list",

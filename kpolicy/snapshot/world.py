@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Literal
 
-from kpolicy.snapshot.kinds import KindMatcher, Kinds, matcher
+from kpolicy.snapshot.kinds import WORKLOAD_KINDS, WORKLOADS, KindMatcher, Kinds, matcher
 
 Certainty = Literal["", "absent", "unknowable"]
 State = Literal["resolved", "outside", "absent", "unknowable"]
@@ -26,6 +26,7 @@ class Reference:
     group: str | None
     """None = of any group (the reference names only a kind)."""
     kind: str
+    """`workloads` = some workload, for selectors."""
     namespace: str
     """Effective namespace; "" for a cluster-scoped kind."""
     name: str | None
@@ -79,6 +80,7 @@ PROVIDED: tuple[tuple[str, str, str, str], ...] = (
     ("", "ConfigMap", "kube-system", "extension-apiserver-authentication"),
 )  # fmt: skip
 
+_WORKLOAD_NAMES = frozenset(w.kind for w in WORKLOAD_KINDS)
 _PLACEHOLDER = re.compile(r"\{\{|\$\{|\$\(|<no value>|%\(|@@")
 _KIND_LINE = re.compile(r"""(?m)^[\s-]*["']?kind["']?\s*:\s*["']?([A-Za-z][\w.]*)""")
 _NAME_LINE = re.compile(r"""(?m)^[\s{-]*["']?name["']?\s*:\s*["']?([^\s"'#,}]+)""")
@@ -161,7 +163,9 @@ class World:
 
     @staticmethod
     def _declared(rule: Outside, kinds: KindMatcher, reference: Reference) -> bool:
-        if reference.group is None:
+        if reference.kind == WORKLOADS:
+            named = any(kinds.matches(w.group, w.kind) for w in WORKLOAD_KINDS)
+        elif reference.group is None:
             named = kinds.matches("", reference.kind) or fnmatchcase(
                 reference.kind, rule.kind.rpartition("/")[2]
             )
@@ -183,8 +187,10 @@ class World:
     def _might_define(unread: Unread, reference: Reference, scope: str) -> bool:
         if unread.scope != scope:
             return False
-        if unread.kinds and reference.kind not in unread.kinds:
-            return False
+        if unread.kinds:
+            wanted = _WORKLOAD_NAMES if reference.kind == WORKLOADS else {reference.kind}
+            if wanted.isdisjoint(unread.kinds):
+                return False
         return not unread.names or reference.name is None or reference.name in unread.names
 
     def __eq__(self, other: object) -> bool:
