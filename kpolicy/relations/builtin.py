@@ -17,6 +17,7 @@ def relations() -> tuple[Relation, ...]:
         claims,
         classes,
         configuration,
+        kube_linter,
         monitors,
         ownership,
         peers,
@@ -38,4 +39,5 @@ def relations() -> tuple[Relation, ...]:
         *accounts.RELATIONS,
         *ownership.RELATIONS,
         *classes.RELATIONS,
+        *kube_linter.relations(),
     )
