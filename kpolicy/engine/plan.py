@@ -82,6 +82,14 @@ def catalogue_of(toolbox: Toolbox, request: ScanRequest, config: Config) -> Cata
 
     Raises `PolicyError` with all problems of all files.
     """
+    catalogue = catalogue_with_problems(toolbox, request, config)
+    if catalogue.problems:
+        raise PolicyError(*catalogue.problems)
+    return catalogue
+
+
+def catalogue_with_problems(toolbox: Toolbox, request: ScanRequest, config: Config) -> Catalogue:
+    """Return the same with what is wrong in it, for those who want to see all of it."""
     from pathlib import Path
 
     files: list[PolicyFile] = []
@@ -99,10 +107,9 @@ def catalogue_of(toolbox: Toolbox, request: ScanRequest, config: Config) -> Cata
     own = [str(root / path) for path in config.policies]
     given, problems = read_paths([*request.policy_paths, *own])
     files.extend(given)
-    catalogue = build(files, python, toolbox.formats, problems)
-    if catalogue.problems:
-        raise PolicyError(*catalogue.problems)
-    return catalogue
+    # `-p` may name a pack's own directory; a file read twice is one file.
+    once = {file.path: file for file in files}.values()
+    return build(once, python, toolbox.formats, problems)
 
 
 def make_plan(

@@ -174,7 +174,7 @@ class PluginHost:
 
         hook = "kpolicy_process_findings"
         current: tuple[Finding, ...] = tuple(findings)
-        for plugin in self._implementing(hook):
+        for plugin in self.implementing(hook):
             given = current
             answer = self._call(plugin, hook, findings=given)
             if answer is None:
@@ -195,9 +195,13 @@ class PluginHost:
 
     # What belongs to all hooks.
 
+    def answers(self, hook: str) -> tuple[tuple[str, Any], ...]:
+        """Return (plugin, thing) of a hook that has been asked."""
+        return self._answers.get(hook, ())
+
     def owner(self, hook: str, name: str) -> str:
         """Return the plugin whose `hook` gave the thing called `name`, or ""."""
-        for plugin, item in self._answers.get(hook, ()):
+        for plugin, item in self.answers(hook):
             if name in (getattr(item, "name", None), getattr(item, "id", None)):
                 return plugin
         return ""
@@ -237,7 +241,7 @@ class PluginHost:
 
     def _ask(self, hook: str, kind: type[T], name: Callable[[T], str]) -> Iterator[tuple[str, T]]:
         owners: dict[str, str] = {}
-        for plugin in self._implementing(hook):
+        for plugin in self.implementing(hook):
             answer = self._call(plugin, hook)
             for item in answer if isinstance(answer, tuple) else ():
                 if not isinstance(item, kind):
@@ -255,7 +259,7 @@ class PluginHost:
                 owners[known_as] = plugin
                 yield plugin, item
 
-    def _implementing(self, hook: str) -> list[str]:
+    def implementing(self, hook: str) -> list[str]:
         """Return the names of the plugins that implement a hook: built-ins, then others by name."""
         caller = getattr(self.manager.hook, hook)
         names = {implementation.plugin_name for implementation in caller.get_hookimpls()}

@@ -54,7 +54,7 @@ class Catalogue:
         if pattern in self.packs:
             return f'"{pattern}" is a pack: --pack {pattern}'
         near = did_you_mean(pattern, self.policies)
-        return near or "`kpolicy policies list --all` shows the ids"
+        return near or "`kpolicy policies list` shows the ids"
 
     def unknown_pack(self, pattern: str) -> str:
         """Return the hint for a pack that is none."""

@@ -1,0 +1,36 @@
+"""Compiling policies for their mistakes alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kpolicy.errors import Problem
+
+if TYPE_CHECKING:
+    from kpolicy.cli.loading import Loaded
+
+
+def check_policies(loaded: Loaded, paths: set[str] | None = None) -> tuple[int, list[Problem]]:
+    """Return how many policies were checked, and every mistake in them.
+
+    `paths` limits the check to policies written in these files.
+    """
+    from kpolicy.policy.compiled import CompileContext, compile_policy
+    from kpolicy.relations.index import directory
+    from kpolicy.snapshot.kinds import Kinds
+
+    toolbox = loaded.toolbox
+    context = CompileContext(
+        toolbox.libraries,
+        frozenset(directory(toolbox.relations)),
+        Kinds.of(toolbox.workload_kinds),
+        loaded.catalogue.texts,
+    )
+    problems: list[Problem] = list(loaded.catalogue.problems)
+    count = 0
+    for policy in loaded.catalogue.policies.values():
+        if paths is not None and (policy.location is None or policy.location.path not in paths):
+            continue
+        count += 1
+        problems += compile_policy(policy, context)[1]
+    return count, problems
