@@ -19,14 +19,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 NAMESPACES = ("shop", "billing", "search", "identity", "media", "platform", "analytics", "support")
-NOUNS = tuple(
-    (
-        "cart catalog checkout invoice ledger profile session token image video "
-        "upload index query report metric ticket chat mail coupon stock price "
-        "rating review wishlist payment refund shipment address audit export "
-        "feed"
-    ).split()
-)
+NOUN_LIST = """
+cart catalog checkout invoice ledger profile session token image video upload index query report
+metric ticket chat mail coupon stock price rating review wishlist payment refund shipment address
+audit export feed
+"""
+NOUNS = tuple(NOUN_LIST.split())
 ROLES = ("api", "web", "worker", "gateway", "backend", "sync")
 IMAGES = (
     "registry.example.com/shop",

@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from kpolicy.manifests.block_reader import read_block
 from kpolicy.manifests.model import Limits
 from kpolicy.manifests.text import Chunk, decode, is_json, json_part, split
 
@@ -56,6 +57,10 @@ def parse(data: bytes, limits: Limits) -> Iterator[Parsed | Broken]:
 
 def read_chunk(chunk: Chunk, index: int, limits: Limits) -> Iterator[Parsed | Broken]:
     """Yield the documents of `chunk` (one, as a rule), numbered from `index`."""
+    common = read_block(chunk.text, limits, chunk.lines_before)
+    if common is not None:
+        yield Parsed(index, *common, chunk)
+        return
     from kpolicy.manifests.yaml_loader import YamlError, read_stream
 
     json_error = None

@@ -1,0 +1,312 @@
+"""The YAML that manifests are mostly written in, read line by line.
+
+Nearly every manifest uses a small part of YAML: block mappings and lists, a scalar behind its key
+on the same line, `|` text. One regular expression takes such a text apart at once, and a loop over
+its lines builds the frozen bodies, in less than half of the time that libyaml's events take.
+
+This reader decides nothing on its own: whatever is not plainly inside that part (anchors, tags,
+flow collections other than short lists, text over several lines, odd indentation, every error)
+makes it return None, and libyaml reads the document. A property test holds both to the same bodies
+and places.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from kpolicy.frozen import FrozenDict, FrozenList, _set_dict_mark, _set_list_mark
+from kpolicy.manifests.model import Limits
+from kpolicy.manifests.scalars import ScalarError, resolve_plain
+
+__all__ = ["read_block"]
+
+#: One match a line: indentation, dashes, key, what follows.
+_LINES = re.compile(r"( *)((?:- +)*)(?:([A-Za-z_][A-Za-z0-9_./-]{0,250}):(?: +|(?=\n)))?([^\n]*)\n")
+#: Line breaks that libyaml knows besides LF and CRLF, and a byte order mark amid the text.
+_ODD_BREAK = re.compile("\r(?!\n)|[\x85\u2028\u2029\ufeff]")
+_SEPARATOR = re.compile(r"---(?: *| +#.*)")
+_DOUBLE_QUOTED = re.compile(r'"((?:[^"\\\t]|\\["\\nt])*)" *(?:(?<= )#.*)?')
+_SINGLE_QUOTED = re.compile(r"'([^'\t]*)' *(?:(?<= )#.*)?")
+_PLAIN_START = re.compile(r"[A-Za-z0-9_./+~$(\\;<=^]|-[^ ]")
+_LITERAL = re.compile(r"\|(-?) *(?:(?<= )#.*)?")
+_EMPTY = re.compile(r"(\{\}|\[\]) *(?:(?<= )#.*)?")
+_FLOW_ITEM = r"(?:\"[^\"\\\t]*\"|'[^'\t]*'|[A-Za-z0-9_./][^,\[\]{}:#\"'\t]*)"
+_FLOW_LIST = re.compile(rf"\[ *({_FLOW_ITEM}(?: *, *{_FLOW_ITEM})*) *\] *(?:(?<= )#.*)?")
+_FLOW_ITEMS = re.compile(_FLOW_ITEM)
+_ESCAPE = re.compile(r"\\(.)")
+_ESCAPES = {'"': '"', "\\": "\\", "n": "\n", "t": "\t"}
+
+#: Keys that are no strings until Kubernetes' JSON makes them some.
+_WORD_KEYS = frozenset(
+    word
+    for lower in ("y", "yes", "true", "on", "n", "no", "false", "off", "null")
+    for word in (lower, lower.capitalize(), lower.upper())
+)
+_MAX_DEPTH = 64
+
+
+class _Special:
+    """What stands behind a key when it is no scalar."""
+
+    __slots__ = ("items",)
+
+    def __init__(self, items: tuple[Any, ...] = ()) -> None:
+        self.items = items
+
+
+_UNKNOWN = _Special()
+_NOTHING = _Special()
+_EMPTY_MAP = _Special()
+_CLIPPED = _Special()
+_STRIPPED = _Special()
+
+#: Manifests repeat their values; the bound keeps a hostile file from growing it.
+_MEMO_SIZE = 8192
+_MEMO_TEXT = 64
+_memo: dict[str, Any] = {"": _NOTHING}
+
+
+def _interpret(rest: str) -> Any:
+    """Return what `rest`, the text behind a key or a dash, means: a scalar or a `_Special`."""
+    value = _classify(rest)
+    if len(rest) <= _MEMO_TEXT:
+        if len(_memo) >= _MEMO_SIZE:
+            _memo.clear()
+            _memo[""] = _NOTHING
+        _memo[rest] = value
+    return value
+
+
+def _classify(rest: str) -> Any:
+    first = rest[0]
+    if first == '"':
+        match = _DOUBLE_QUOTED.fullmatch(rest)
+        if match is None:
+            return _UNKNOWN
+        text = match[1]
+        return _ESCAPE.sub(_unescape, text) if "\\" in text else text
+    if first == "'":
+        match = _SINGLE_QUOTED.fullmatch(rest)
+        return match[1] if match else _UNKNOWN
+    if first == "|":
+        match = _LITERAL.fullmatch(rest)
+        if match is None:
+            return _UNKNOWN
+        return _STRIPPED if match[1] else _CLIPPED
+    if first in "{[":
+        return _flow(rest)
+    if first == "#":
+        return _NOTHING
+    if _PLAIN_START.match(rest) is None or "\t" in rest:
+        return _UNKNOWN
+    text = rest.partition(" #")[0]
+    text = text.rstrip(" ")
+    if ": " in text or text[-1] == ":":
+        return _UNKNOWN
+    try:
+        return resolve_plain(text)
+    except ScalarError:
+        return _UNKNOWN
+
+
+def _unescape(match: re.Match[str]) -> str:
+    return _ESCAPES[match[1]]
+
+
+def _flow(rest: str) -> Any:
+    """Return an empty mapping or a list of scalars in brackets."""
+    match = _EMPTY.fullmatch(rest)
+    if match:
+        return _EMPTY_MAP if rest[0] == "{" else _Special()
+    match = _FLOW_LIST.fullmatch(rest)
+    if match is None:
+        return _UNKNOWN
+    items = []
+    for item in _FLOW_ITEMS.findall(match[1]):
+        if item[0] in "\"'":
+            items.append(item[1:-1])
+        else:
+            try:
+                items.append(resolve_plain(item.rstrip(" ")))
+            except ScalarError:
+                return _UNKNOWN
+    return _Special(tuple(items))
+
+
+def read_block(text: str, limits: Limits, lines_before: int = 0) -> tuple[Any, bool] | None:
+    """Return (body, has duplicate keys) of the document in `text`; None if libyaml is to read it.
+
+    `text` is what `kpolicy.manifests.text.split` yields. Never raises for what a text contains.
+    """
+    if "\r" in text or not text.isascii():
+        if _ODD_BREAK.search(text):
+            return None
+        text = text.replace("\r\n", "\n")
+    ends = text.endswith("\n")
+    rows = _LINES.findall(text if ends else text + "\n")
+
+    new = dict.__new__
+    new_list = list.__new__
+    put = dict.__setitem__
+    append = list.append
+    memo = _memo
+    max_depth = min(limits.depth, _MAX_DEPTH)
+    lines: list[str] | None = None
+
+    stack: list[tuple[int, Any, bool]] = []
+    root: Any = None
+    node: Any = None
+    node_indent = -1
+    in_list = False
+    # The key whose value begins on a later line; "" at the start, for the root.
+    waiting: str | None = ""
+    duplicates = False
+    skip = -1
+
+    for number, (spaces, dashes, key, rest) in enumerate(rows):
+        if not key and not dashes:
+            if not rest or rest[0] == "#" or number <= skip:
+                continue
+            if number == 0 and not spaces and _SEPARATOR.fullmatch(rest):
+                continue
+            return None
+        if number <= skip:
+            continue
+        indent = len(spaces)
+
+        # Find the collection that the line belongs to, or open it.
+        if waiting is not None:
+            if indent > node_indent or (dashes and indent == node_indent):
+                if dashes:
+                    child: Any = new_list(FrozenList)
+                    _set_list_mark(child, (number + lines_before + 1) << 24 | indent + 1)
+                else:
+                    child = new(FrozenDict)
+                    _set_dict_mark(child, (number + lines_before + 1) << 24 | indent + 1)
+                if node is None:
+                    root = child
+                else:
+                    put(node, waiting, child)
+                    if len(stack) >= max_depth:
+                        return None
+                    stack.append((node_indent, node, in_list))
+                node = child
+                node_indent = indent
+                in_list = bool(dashes)
+            else:
+                put(node, waiting, None)
+            waiting = None
+        while node_indent > indent or (node_indent == indent and in_list != bool(dashes)):
+            if not stack:
+                return None
+            node_indent, node, in_list = stack.pop()
+        if node_indent != indent:
+            return None
+
+        if dashes:
+            if dashes.count("-") > 1:
+                return None
+            if not key:
+                try:
+                    value = memo[rest]
+                except KeyError:
+                    value = _interpret(rest)
+                if value.__class__ is _Special:
+                    if value is _UNKNOWN or value is _NOTHING:
+                        return None
+                    if value is _CLIPPED or value is _STRIPPED:
+                        if lines is None:
+                            lines = text.split("\n")
+                        taken = _literal(lines, number, node_indent, value is _CLIPPED, ends)
+                        if taken is None:
+                            return None
+                        value, skip = taken
+                    else:
+                        column = indent + len(dashes) + 1
+                        value = _collection(value, (number + lines_before + 1) << 24 | column)
+                append(node, value)
+                continue
+            column = indent + len(dashes)
+            child = new(FrozenDict)
+            _set_dict_mark(child, (number + lines_before + 1) << 24 | column + 1)
+            append(node, child)
+            if len(stack) >= max_depth:
+                return None
+            stack.append((node_indent, node, True))
+            node = child
+            node_indent = column
+            in_list = False
+
+        if key in node:
+            duplicates = True
+        if key in _WORD_KEYS:
+            return None
+        try:
+            value = memo[rest]
+        except KeyError:
+            value = _interpret(rest)
+        if value.__class__ is _Special:
+            if value is _NOTHING:
+                waiting = key
+                continue
+            if value is _UNKNOWN:
+                return None
+            if lines is None:
+                lines = text.split("\n")
+            if value is _CLIPPED or value is _STRIPPED:
+                taken = _literal(lines, number, node_indent, value is _CLIPPED, ends)
+                if taken is None:
+                    return None
+                value, skip = taken
+            else:
+                column = len(lines[number]) - len(rest) + 1
+                value = _collection(value, (number + lines_before + 1) << 24 | column)
+        put(node, key, value)
+
+    if node is None:
+        return None
+    if waiting is not None:
+        put(node, waiting, None)
+    return root, duplicates
+
+
+def _collection(special: _Special, mark: int) -> Any:
+    if special is _EMPTY_MAP:
+        return FrozenDict((), mark)
+    return FrozenList(special.items, mark)
+
+
+def _literal(
+    lines: list[str], number: int, parent: int, clip: bool, ends: bool
+) -> tuple[str, int] | None:
+    """Return the text of the `|` scalar that line `number` announces, and its last line's number.
+
+    `parent` is the indentation that its lines exceed; `ends` says that the file ends with a line
+    break. None where libyaml is to judge.
+    """
+    first = number + 1
+    last = len(lines) - 1 if ends else len(lines)
+    while first < last and not lines[first].strip(" "):
+        first += 1
+    if first >= last:
+        return None
+    content = lines[first]
+    indent = len(content) - len(content.lstrip(" "))
+    if indent <= parent or content[indent] == "\t":
+        return None
+    if any(len(line) > indent for line in lines[number + 1 : first]):
+        return None
+    prefix = content[:indent]
+    end = first + 1
+    while end < last:
+        line = lines[end]
+        if not line.startswith(prefix) and line.strip(" "):
+            break
+        end += 1
+    if end == last and not ends:
+        return None
+    taken = [line[indent:] for line in lines[number + 1 : end]]
+    while not taken[-1]:
+        taken.pop()
+    return "\n".join(taken) + ("\n" if clip else ""), end - 1
