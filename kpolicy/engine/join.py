@@ -6,85 +6,119 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from kpolicy.cel.errors import CelError
-from kpolicy.engine.evaluate import Surroundings, Unit, evaluate
+from kpolicy.engine.evaluate import Surroundings, Unit, Verdict, evaluate
 from kpolicy.engine.findings import Placer
+from kpolicy.engine.lazy import Library
 from kpolicy.engine.local import Settings, Tally, add_findings
 from kpolicy.engine.plan import Plan
 from kpolicy.engine.request_object import request_of
+from kpolicy.engine.rows import Row, filters_of, relations_of
+from kpolicy.engine.speculate import holds
+from kpolicy.manifests.model import ManifestFile
 from kpolicy.policy.compiled import CompiledPolicy
 from kpolicy.relations.context import JoinContext
-from kpolicy.relations.index import Filter
+from kpolicy.relations.index import Filter, RelationIndex
+from kpolicy.snapshot.kinds import Kinds
 from kpolicy.snapshot.resource import Resource
 from kpolicy.snapshot.snapshot import Snapshot
-
-
-def filters_of(unit: Unit, context: JoinContext) -> Mapping[str, Filter]:
-    """Return the filters of a policy as the indexes take them."""
-    made: dict[str, Filter] = {}
-    for name, program in unit.compiled.filters.items():
-
-        def passes(resource: Any, program: Any = program) -> bool:
-            bindings = {"item": resource.body, "params": unit.params}
-            try:
-                return program.evaluate(bindings, context) is True
-            except CelError:
-                # An item that the filter cannot judge is not let through.
-                return False
-
-        made[name] = Filter((unit.compiled.id, name), passes)
-    return MappingProxyType(made)
+from kpolicy.snapshot.world import World
 
 
 class JoinEvaluator:
     """Runs the join policies of a plan over one snapshot."""
 
     def __init__(
-        self, plan: Plan, settings: Settings, snapshot: Snapshot, base: Snapshot | None = None
+        self,
+        plan: Plan,
+        settings: Settings,
+        snapshot: Snapshot,
+        base: Snapshot | None = None,
+        bits: Mapping[Resource, frozenset[tuple[str, str]]] | None = None,
     ) -> None:
         self.plan = plan
         self.settings = settings
         self.snapshot = snapshot
+        self.base = base
         self.context = JoinContext(snapshot, relations=plan.relations, base=base)
-        self.filters = {
-            unit.number: filters_of(unit, self.context)
-            for unit in plan.units
-            if unit.compiled.filters
-        }
+        self.filters: dict[int, Mapping[str, Filter]] = {}
+        for unit in plan.units:
+            if unit.compiled.filters:
+                made = filters_of(unit, self.context)
+                self.filters[unit.number] = made if bits is None else _known(made, bits)
         self.around = Surroundings(snapshot, self._locate)
         self.needs_request = any("request" in u.compiled.references for u in plan.units)
-        self._current: Unit | None = None
 
     def run(self, resource: Resource, placer: Placer, tally: Tally) -> None:
-        """Evaluate the join policies on one resource."""
-        settings, context = self.settings, self.context
+        """Evaluate every join policy that meets a resource."""
         units = self.plan.meeting(resource.api_version, resource.kind, True)
         if not units:
             return
-        context.resource = resource
-        bindings: dict[str, Any] = {"object": resource.body, "oldObject": None}
-        namespace = self.snapshot.namespace_of(resource)
-        bindings["namespaceObject"] = None if namespace is None else namespace.body
-        if self.needs_request:
-            bindings["request"] = request_of(
-                resource, self.snapshot.kinds, settings.operation, settings.user
-            )
+        bindings = self.bindings(resource)
         for unit in units:
             test = unit.matcher.test
             if test is not None and not test(resource):
                 continue
-            context.filters = self.filters.get(unit.number, _NO_FILTERS)
-            self._current = unit
             tally.evaluations += 1
-            verdicts = evaluate(unit, resource, bindings, context, self.around, settings.everything)
-            if verdicts:
-                add_findings(unit, resource, verdicts, placer, tally, settings.everything)
+            self.evaluate(unit, resource, bindings, placer, tally)
+
+    def settle(self, resource: Resource, row: Row, placer: Placer, tally: Tally) -> None:
+        """Finish what a worker left open for a resource."""
+        bindings: dict[str, Any] | None = None
+        for pending in row.pending:
+            unit = self.plan.units[pending.unit]
+            if pending.asked is not None and self._as_guessed(unit, resource, pending.asked):
+                if self.settings.everything:
+                    passed = (Verdict(0, "pass", ""),)
+                    add_findings(unit, resource, passed, placer, tally, True)
+                continue
+            if bindings is None:
+                bindings = self.bindings(resource)
+            self.evaluate(unit, resource, bindings, placer, tally)
+
+    def _as_guessed(self, unit: Unit, resource: Resource, asked: Any) -> bool:
+        filters = self.filters.get(unit.number, _NO_FILTERS)
+        return all(
+            holds(question, resource, self.snapshot, self.plan.relations, filters)
+            for question in asked
+        )
+
+    def bindings(self, resource: Resource) -> dict[str, Any]:
+        """Return what expressions about a resource can read."""
+        namespace = self.snapshot.namespace_of(resource)
+        bindings: dict[str, Any] = {
+            "object": resource.body,
+            "oldObject": None,
+            "namespaceObject": None if namespace is None else namespace.body,
+        }
+        if self.needs_request:
+            bindings["request"] = request_of(
+                resource, self.snapshot.kinds, self.settings.operation, self.settings.user
+            )
+        return bindings
+
+    def evaluate(
+        self,
+        unit: Unit,
+        resource: Resource,
+        bindings: dict[str, Any],
+        placer: Placer,
+        tally: Tally,
+    ) -> None:
+        """Evaluate one join policy on one resource."""
+        context = self.context
+        context.resource = resource
+        context.filters = self.filters.get(unit.number, _NO_FILTERS)
+        everything = self.settings.everything
+        verdicts = evaluate(unit, resource, bindings, context, self.around, everything)
+        if verdicts:
+            add_findings(unit, resource, verdicts, placer, tally, everything)
 
     def _locate(self, other: Resource, compiled: CompiledPolicy) -> tuple[str, str, str]:
         """Return how the policy reached `other`: relation, pointer here, pointer there."""
         resource = self.context.resource
         if resource is None:
             return "", "", ""
+        # A filtered question is the narrower one, and the likelier to be the reason.
         for question in sorted(compiled.questions, key=lambda q: (not q.filter, q.relation)):
             direction = self.plan.relations[question.relation]
             index = self.snapshot.index(direction.relation)
@@ -96,3 +130,78 @@ class JoinEvaluator:
 
 
 _NO_FILTERS: Mapping[str, Filter] = MappingProxyType({})
+
+
+def _known(
+    made: Mapping[str, Filter], bits: Mapping[Resource, frozenset[tuple[str, str]]]
+) -> Mapping[str, Filter]:
+    """Return filters that know their answers from the workers' bits."""
+    nothing: frozenset[tuple[str, str]] = frozenset()
+    known = {}
+    for name, filter_ in made.items():
+
+        def passes(resource: Any, key: Any = filter_.key) -> bool:
+            return key in bits.get(resource, nothing)
+
+        known[name] = Filter(filter_.key, passes)
+    return known
+
+
+def join_whole(
+    plan: Plan,
+    settings: Settings,
+    tally: Tally,
+    files: Mapping[str, ManifestFile],
+    world: World,
+) -> None:
+    """Run the join phase over resources whose bodies are at hand."""
+    snapshot = Snapshot.of(tally.resources, plan.kinds, world)
+    evaluator = JoinEvaluator(plan, settings, snapshot)
+    placer = Placer(dict(files))
+    for resource in snapshot.resources:
+        evaluator.run(resource, placer, tally)
+
+
+def join_rows(
+    plan: Plan,
+    settings: Settings,
+    tally: Tally,
+    files: Mapping[str, ManifestFile],
+    world: World,
+) -> None:
+    """Run the join phase over rows: keys first, a body only where it must be."""
+    library = Library(files, settings.limits)
+    by_place = {}
+    resources = []
+    for row in tally.rows:
+        resources.append(row.resource(library))
+        by_place[row.path, row.document, row.pointer, row.scope] = row
+    snapshot = Snapshot.of(resources, plan.kinds, world)
+    pairs = [(r, by_place[r.path, r.document, r.pointer, r.scope]) for r in snapshot.resources]
+    relations = relations_of(plan)
+    if not _changes_keys(snapshot.kinds, plan.kinds):
+        filed: list[list[tuple[Resource, Any]]] = [[] for _ in relations]
+        for resource, row in pairs:
+            for relation_number, entries in row.filed:
+                filed[relation_number].append((resource, entries))
+        for number, relation in enumerate(relations):
+            snapshot.adopt(relation, RelationIndex.from_entries(relation, filed[number]))
+        bits = {resource: row.bits for resource, row in pairs if row.bits}
+        evaluator = JoinEvaluator(plan, settings, snapshot, bits=bits)
+    else:
+        evaluator = JoinEvaluator(plan, settings, snapshot)
+    placer = Placer(dict(files))
+    for resource, row in pairs:
+        if row.pending:
+            evaluator.settle(resource, row, placer, tally)
+
+
+def _changes_keys(kinds: Kinds, base: Kinds) -> bool:
+    """Return whether a definition in the input makes a kind cluster-scoped that was not known so.
+
+    The workers filed it, and references to it, under a namespace then: the indexes are built anew.
+    """
+    return any(
+        base.namespaced(custom.group, custom.kind) != custom.namespaced
+        for custom in kinds.custom.values()
+    )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import gc
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from kpolicy.engine.evaluate import Unit, evaluate
+from kpolicy.engine.evaluate import Unit, Verdict, evaluate
 from kpolicy.engine.findings import Anchor, Placer, anchor_of, finding_of, ref_of
 from kpolicy.engine.plan import Plan
 from kpolicy.engine.request_object import request_of
+from kpolicy.engine.rows import Pending, Row, RowMaker
 from kpolicy.findings import Finding
 from kpolicy.manifests.model import Invalid, Limits, ManifestFile, Note, Skipped
 from kpolicy.relations.context import JoinContext
@@ -37,6 +40,9 @@ class Tally:
     findings: list[tuple[Finding, Anchor]] = field(default_factory=list)
     annotated: dict[Anchor, Annotated] = field(default_factory=dict)
     resources: list[Resource] = field(default_factory=list)
+    """With their bodies, where these were to be kept."""
+    rows: list[Row] = field(default_factory=list)
+    """Without, where they were not."""
     invalid: list[Invalid] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
@@ -49,6 +55,7 @@ class Tally:
         self.findings += other.findings
         self.annotated.update(other.annotated)
         self.resources += other.resources
+        self.rows += other.rows
         self.invalid += other.invalid
         self.skipped += other.skipped
         self.notes += other.notes
@@ -57,12 +64,29 @@ class Tally:
         self.evaluations += other.evaluations
 
 
-def local_phase(plan: Plan, settings: Settings, files: Iterable[ManifestFile]) -> Tally:
-    """Load files, evaluate the local policies on every resource in them, and return all of it."""
+@contextmanager
+def without_collector() -> Iterator[None]:
+    """Run without the cyclic garbage collector: bodies are many, and hold no cycles."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def local_phase(
+    plan: Plan, settings: Settings, files: Iterable[ManifestFile], keep_bodies: bool = True
+) -> Tally:
+    """Load files, evaluate the local policies on every resource in them, and return all of it.
+
+    With `keep_bodies` the resources are returned whole; else as rows, the join policies guessed at.
+    """
     from kpolicy.manifests import load
 
     tally = Tally()
-    evaluator = LocalEvaluator(plan, settings)
+    evaluator = LocalEvaluator(plan, settings, guess=not keep_bodies)
     for file in files:
         loaded = load(file, settings.limits)
         tally.invalid += loaded.invalid
@@ -73,23 +97,25 @@ def local_phase(plan: Plan, settings: Settings, files: Iterable[ManifestFile]) -
         for document in loaded.documents:
             resource = resource_from(document, plan.kinds)
             evaluator.run(resource, placer, tally)
-            tally.resources.append(resource)
             tally.resource_count += 1
+            if keep_bodies:
+                tally.resources.append(resource)
     return tally
 
 
 class LocalEvaluator:
     """Runs the local policies of a plan on one resource after another."""
 
-    def __init__(self, plan: Plan, settings: Settings) -> None:
+    def __init__(self, plan: Plan, settings: Settings, guess: bool = False) -> None:
         self.plan = plan
         self.settings = settings
         self.context = JoinContext(Snapshot.of((), plan.kinds), relations=plan.relations)
         self.needs_request = any("request" in u.compiled.references for u in plan.units)
+        self.maker = RowMaker(plan, settings.everything) if guess and plan.joins else None
 
     def run(self, resource: Resource, placer: Placer, tally: Tally) -> None:
         """Evaluate one resource and add what was found to `tally`."""
-        settings = self.settings
+        plan, settings = self.plan, self.settings
         self.context.resource = resource
         bindings: dict[str, Any] = {
             "object": resource.body,
@@ -98,10 +124,10 @@ class LocalEvaluator:
         }
         if self.needs_request:
             bindings["request"] = request_of(
-                resource, self.plan.kinds, settings.operation, settings.user
+                resource, plan.kinds, settings.operation, settings.user
             )
         noted = False
-        for unit in self.plan.meeting(resource.api_version, resource.kind, False):
+        for unit in plan.meeting(resource.api_version, resource.kind, False):
             test = unit.matcher.test
             if test is not None and not test(resource):
                 continue
@@ -110,14 +136,37 @@ class LocalEvaluator:
             if verdicts:
                 noted = True
                 add_findings(unit, resource, verdicts, placer, tally, settings.everything)
-        if noted or self.plan.joins or settings.everything:
+        if self.maker is not None:
+            self._guess(self.maker, resource, bindings, placer, tally)
+        if noted or plan.joins or settings.everything:
             note_annotations(resource, tally)
+
+    def _guess(
+        self,
+        maker: RowMaker,
+        resource: Resource,
+        bindings: dict[str, Any],
+        placer: Placer,
+        tally: Tally,
+    ) -> None:
+        pending: list[Pending] = []
+        for unit in self.plan.meeting(resource.api_version, resource.kind, True):
+            test = unit.matcher.test
+            if test is not None and not test(resource):
+                continue
+            tally.evaluations += 1
+            verdicts, open_ = maker.guess(unit, resource, bindings)
+            if open_ is not None:
+                pending.append(open_)
+            elif verdicts:
+                add_findings(unit, resource, verdicts, placer, tally, self.settings.everything)
+        tally.rows.append(maker.row(resource, pending))
 
 
 def add_findings(
     unit: Unit,
     resource: Resource,
-    verdicts: Any,
+    verdicts: Sequence[Verdict],
     placer: Placer,
     tally: Tally,
     everything: bool,

@@ -9,15 +9,15 @@ from pathlib import Path
 from types import MappingProxyType
 
 from kpolicy.config.model import Config
-from kpolicy.engine.findings import Placer, number
-from kpolicy.engine.join import JoinEvaluator
-from kpolicy.engine.local import Settings, Tally, local_phase
+from kpolicy.engine.findings import number
+from kpolicy.engine.join import join_rows, join_whole
+from kpolicy.engine.local import Settings, Tally, local_phase, without_collector
 from kpolicy.engine.plan import Plan, make_plan
 from kpolicy.engine.request import ScanRequest, Toolbox
 from kpolicy.engine.settings import effective_config, world_of
+from kpolicy.engine.workers import jobs_for, parallel_phase
 from kpolicy.findings import Finding, Report, Summary
 from kpolicy.manifests.model import Discovery, ManifestFile, SourceOptions
-from kpolicy.snapshot.snapshot import Snapshot
 from kpolicy.suppress.apply import Rules, apply
 from kpolicy.suppress.baseline import read_baseline, write_baseline
 
@@ -41,17 +41,21 @@ def scan(request: ScanRequest, toolbox: Toolbox) -> Report:
         everything=request.results_all,
     )
     files = {file.path: file for file in discovery.files}
-    tally = local_phase(plan, settings, discovery.files)
+    jobs = jobs_for(discovery.files, request.jobs)
+    if jobs > 1:
+        tally = parallel_phase(plan, settings, discovery.files, jobs, toolbox, request, config)
+    else:
+        with without_collector():
+            tally = local_phase(plan, settings, discovery.files, keep_bodies=plan.joins)
     clock.lap("local")
     tally.invalid[:0] = discovery.invalid
     tally.skipped[:0] = discovery.skipped
     tally.notes[:0] = discovery.notes
     if plan.joins:
-        snapshot = Snapshot.of(tally.resources, plan.kinds, world_of(config, tally, plan.kinds))
-        evaluator = JoinEvaluator(plan, settings, snapshot)
-        placer = Placer(files)
-        for resource in snapshot.resources:
-            evaluator.run(resource, placer, tally)
+        world = world_of(config, tally, plan.kinds)
+        join = join_rows if jobs > 1 else join_whole
+        with without_collector():
+            join(plan, settings, tally, files, world)
     clock.lap("join")
     return _report(request, toolbox, config, plan, tally, files, clock)
 

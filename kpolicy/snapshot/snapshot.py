@@ -216,6 +216,10 @@ class Snapshot:
             found = self._views[relation] = relation.build_index(self)
         return cast("I_co", found)
 
+    def adopt(self, relation: Indexable[I_co], index: I_co) -> None:
+        """Take an index of these very resources that was made elsewhere (see `from_entries`)."""
+        self._views[relation] = index
+
     def resolve(self, reference: Reference, scope: str = "") -> Resolution:
         """Return what `reference` leads to, in three values and one: see `World`."""
         if reference.name is not None:

@@ -1,0 +1,181 @@
+"""What a worker sends back of a resource: its key, its entries in indexes, what is still open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from kpolicy.cel.errors import CelError
+from kpolicy.engine.evaluate import Unit, evaluate
+from kpolicy.engine.lazy import LazyBody, Library
+from kpolicy.engine.plan import Plan
+from kpolicy.engine.speculate import Asked, GuessContext, Unguessable
+from kpolicy.frozen import FrozenDict
+from kpolicy.manifests.model import DocumentProblem
+from kpolicy.relations.filed import Filed
+from kpolicy.relations.index import Filer, Filter
+from kpolicy.snapshot.resource import Resource, ResourceKey
+
+if TYPE_CHECKING:
+    from kpolicy.engine.evaluate import Verdict
+    from kpolicy.relations.model import Relation
+
+
+class Pending(NamedTuple):
+    """A join policy that a worker could not decide for good."""
+
+    unit: int
+    asked: tuple[Asked, ...] | None
+    """The guesses under which the policy is satisfied; None = evaluate it in full."""
+
+
+class Row(NamedTuple):
+    """A resource without its body. Picklable and small."""
+
+    api_version: str
+    kind: str
+    namespace: str
+    name: str
+    key: ResourceKey
+    path: str
+    document: int
+    pointer: str
+    scope: str
+    mark: int
+    problems: tuple[DocumentProblem, ...]
+    filed: tuple[tuple[int, Filed], ...]
+    """Entries by the number of the relation in `relations_of(plan)`."""
+    bits: frozenset[tuple[str, str]]
+    """The filters (policy, name) that let this resource through."""
+    pending: tuple[Pending, ...]
+
+    def resource(self, library: Library) -> Resource:
+        """Return the resource, its body still away."""
+
+        def skeleton() -> FrozenDict:
+            """The file changed since it was read: what is known for sure."""
+            metadata = {"name": self.name, "namespace": self.namespace}
+            known = FrozenDict({k: v for k, v in metadata.items() if v})
+            body: FrozenDict = FrozenDict(
+                {"apiVersion": self.api_version, "kind": self.kind, "metadata": known}
+            )
+            return body
+
+        fetch = library.fetcher(self.path, self.document, self.pointer, skeleton)
+        return Resource(
+            self.api_version,
+            self.kind,
+            self.namespace,
+            self.name,
+            self.key,
+            LazyBody.of(self.mark, fetch),
+            self.path,
+            self.document,
+            self.pointer,
+            self.scope,
+            self.problems,
+        )
+
+
+def relations_of(plan: Plan) -> tuple[Relation, ...]:
+    """Return the relations that some policy of the plan asks for, in a fixed order."""
+    names = sorted({question.relation for question in plan.questions})
+    found = {id(plan.relations[n].relation): plan.relations[n].relation for n in names}
+    return tuple(found.values())
+
+
+def filters_of(unit: Unit, context: Any) -> Mapping[str, Filter]:
+    """Return the filters of a policy, evaluated on bodies."""
+    made: dict[str, Filter] = {}
+    for name, program in unit.compiled.filters.items():
+
+        def passes(resource: Any, program: Any = program) -> bool:
+            bindings = {"item": resource.body, "params": unit.params}
+            try:
+                return program.evaluate(bindings, context) is True
+            except CelError:
+                # An item that the filter cannot judge is not let through.
+                return False
+
+        made[name] = Filter((unit.compiled.id, name), passes)
+    return made
+
+
+class RowMaker:
+    """Makes rows: files resources in the relations asked for, and guesses at join policies."""
+
+    def __init__(self, plan: Plan, everything: bool) -> None:
+        self.plan = plan
+        self.everything = everything
+        self.relations = relations_of(plan)
+        self.filers = tuple(Filer(relation, plan.kinds) for relation in self.relations)
+        self.context = GuessContext.of(plan.kinds, plan.relations)
+        self.filters = {u.number: filters_of(u, self.context) for u in plan.units}
+        numbers = {id(relation): number for number, relation in enumerate(self.relations)}
+        self._wanted: dict[int, dict[tuple[str, str], Filter]] = {}
+        for unit in plan.units:
+            for question in unit.compiled.questions:
+                if question.filter:
+                    number = numbers[id(plan.relations[question.relation].relation)]
+                    chosen = self.filters[unit.number][question.filter]
+                    key = (unit.compiled.id, question.filter)
+                    self._wanted.setdefault(number, {})[key] = chosen
+
+    def row(self, resource: Resource, pending: Sequence[Pending]) -> Row:
+        """Return the row of a resource."""
+        filed: list[tuple[int, Filed]] = []
+        bits: set[tuple[str, str]] = set()
+        self.context.begin(resource, {}, True)
+        for number, filer in enumerate(self.filers):
+            entries = filer.file(resource)
+            if not entries:
+                continue
+            filed.append((number, entries))
+            for key, chosen in self._wanted.get(number, {}).items():
+                if key not in bits and chosen.predicate(resource):
+                    bits.add(key)
+        return Row(
+            resource.api_version,
+            resource.kind,
+            resource.namespace,
+            resource.name,
+            resource.key,
+            resource.path,
+            resource.document,
+            resource.pointer,
+            resource.scope,
+            resource.body.mark,
+            resource.problems,
+            tuple(filed),
+            frozenset(bits),
+            tuple(pending),
+        )
+
+    def guess(
+        self, unit: Unit, resource: Resource, bindings: dict[str, Any]
+    ) -> tuple[Sequence[Verdict], Pending | None]:
+        """Return the final verdicts of a join policy, or what is still open."""
+        compiled = unit.compiled
+        full = Pending(unit.number, None)
+        if compiled.policy.check is not None or _BEYOND & compiled.references:
+            return (), full
+        context = self.context
+        for guess in (True, False):
+            context.begin(resource, self.filters[unit.number], guess)
+            try:
+                verdicts = evaluate(unit, resource, bindings, context, None, self.everything)
+            except Unguessable:
+                return (), full
+            asked = tuple(dict.fromkeys(context.asked))
+            if not asked:
+                # Decided by the resource alone, unless the finding would name others.
+                if verdicts and any(v.related is not None for v in compiled.validations):
+                    return (), full
+                return verdicts, None
+            if all(verdict.outcome == "pass" for verdict in verdicts):
+                return (), Pending(unit.number, asked)
+        return (), full
+
+
+#: What only the join phase can bind.
+_BEYOND = frozenset(("namespaceObject", "oldObject"))

@@ -1,0 +1,215 @@
+"""The local phase in several processes: shards by bytes, results merged in the order of files."""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import os
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from kpolicy.config.model import Config
+from kpolicy.engine.local import Settings, Tally, local_phase, without_collector
+from kpolicy.engine.plan import Plan
+from kpolicy.engine.request import ScanRequest, Toolbox, ToolboxFactory
+from kpolicy.manifests.model import ManifestFile
+
+#: Below this many bytes a process costs more than it saves.
+_WORTH_A_PROCESS = 250_000
+#: Shards for each process: enough that they end at about the same time.
+_SHARDS_EACH = 8
+
+
+def cores_available() -> int:
+    """Return how many cores this process may use: its affinity and its control group's quota."""
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    return max(1, min(cores, _quota() or cores))
+
+
+def _quota() -> int:
+    """Return the control group's CPU quota in whole cores, rounded up; 0 without one."""
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()[:2]
+        return 0 if quota == "max" else math.ceil(int(quota) / int(period))
+    except (OSError, ValueError):
+        pass
+    try:
+        base = Path("/sys/fs/cgroup/cpu")
+        micros = int((base / "cpu.cfs_quota_us").read_text())
+        period_us = int((base / "cpu.cfs_period_us").read_text())
+        return math.ceil(micros / period_us) if micros > 0 else 0
+    except (OSError, ValueError, ZeroDivisionError):
+        return 0
+
+
+def jobs_for(files: Sequence[ManifestFile], jobs: int) -> int:
+    """Return how many processes are worth it. `jobs` 0 = as many as there are cores."""
+    if jobs == 1:
+        return 1
+    total = sum(file.size for file in files)
+    worth = max(1, total // _WORTH_A_PROCESS)
+    wanted = jobs if jobs > 0 else cores_available()
+    return max(1, min(wanted, worth, len(files)))
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """A run of files that stand together."""
+
+    number: int
+    files: tuple[ManifestFile, ...]
+    size: int
+
+
+def shards_of(files: Sequence[ManifestFile], count: int) -> list[Shard]:
+    """Return the files in about `count` runs of about equal bytes, in order."""
+    # A small file costs more than its bytes.
+    weights = [file.size + 500 for file in files]
+    target = max(1, sum(weights) // max(1, count))
+    shards: list[Shard] = []
+    run: list[ManifestFile] = []
+    size = 0
+    for file, weight in zip(files, weights, strict=True):
+        run.append(file)
+        size += weight
+        if size >= target:
+            shards.append(Shard(len(shards), tuple(run), size))
+            run, size = [], 0
+    if run:
+        shards.append(Shard(len(shards), tuple(run), size))
+    return shards
+
+
+def deal(shards: Sequence[Shard], hands: int) -> list[list[Shard]]:
+    """Return the shards dealt to `hands` processes, the largest first to the least loaded."""
+    loads = [0] * hands
+    dealt: list[list[Shard]] = [[] for _ in range(hands)]
+    for shard in sorted(shards, key=lambda s: (-s.size, s.number)):
+        hand = loads.index(min(loads))
+        loads[hand] += shard.size
+        dealt[hand].append(shard)
+    return dealt
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What a process that was not forked makes its plan from. All of it can be pickled."""
+
+    factory: ToolboxFactory
+    request: ScanRequest
+    config: Config
+
+    def plan(self) -> Plan:
+        """Return the plan, made again in this process."""
+        from kpolicy.engine.plan import make_plan
+
+        return make_plan(self.factory.make(), self.request, self.config)
+
+
+def parallel_phase(
+    plan: Plan,
+    settings: Settings,
+    files: Sequence[ManifestFile],
+    jobs: int,
+    toolbox: Toolbox,
+    request: ScanRequest,
+    config: Config,
+) -> Tally:
+    """Run the local phase in `jobs` processes, this one among them; bodies are not kept.
+
+    A worker that dies does no harm: what it had is done again here.
+    """
+    shards = shards_of(files, jobs * _SHARDS_EACH)
+    hands = deal(shards, min(jobs, len(shards)))
+    workers = [_start(plan, settings, hand, toolbox, request, config) for hand in hands[1:]]
+    done: dict[int, Tally] = {}
+    with without_collector():
+        for shard in hands[0]:
+            done[shard.number] = local_phase(plan, settings, shard.files, keep_bodies=False)
+        for worker, hand in zip(workers, hands[1:], strict=True):
+            results = worker.results() if worker is not None else {}
+            for shard in hand:
+                tally = results.get(shard.number)
+                if tally is None:
+                    tally = local_phase(plan, settings, shard.files, keep_bodies=False)
+                done[shard.number] = tally
+    whole = Tally()
+    for number in sorted(done):
+        whole.add(done[number])
+    return whole
+
+
+class _Worker:
+    """A child process and the pipe on which its results come."""
+
+    def __init__(self, process: Any, receiver: Connection) -> None:
+        self._process = process
+        self._receiver = receiver
+
+    def results(self) -> dict[int, Tally]:
+        """Return what the worker found, by shard; {} where it died."""
+        found: dict[int, Tally] = {}
+        try:
+            while True:
+                received = self._receiver.recv()
+                if received is None:
+                    break
+                number, tally = received
+                found[number] = tally
+        except (EOFError, OSError):
+            pass
+        finally:
+            self._receiver.close()
+            self._process.join()
+        return found
+
+
+def _start(
+    plan: Plan,
+    settings: Settings,
+    hand: Sequence[Shard],
+    toolbox: Toolbox,
+    request: ScanRequest,
+    config: Config,
+) -> _Worker | None:
+    """Start a worker on its shards: forked where that is safe, else from the toolbox's factory."""
+    fork = sys.platform == "linux" and threading.active_count() == 1
+    if not fork and toolbox.factory is None:
+        return None
+    context: Any = multiprocessing.get_context("fork" if fork else "spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    source: Plan | Recipe = plan
+    if not fork:
+        assert toolbox.factory is not None
+        from dataclasses import replace
+
+        bare = replace(request, progress=None, config=None, stdin=None)
+        source = Recipe(toolbox.factory, bare, config)
+    process = context.Process(
+        target=_work, args=(source, settings, tuple(hand), sender), daemon=True
+    )
+    process.start()
+    sender.close()
+    return _Worker(process, receiver)
+
+
+def _work(
+    source: Plan | Recipe, settings: Settings, hand: Sequence[Shard], sender: Connection
+) -> None:
+    """What a worker process does. A failure ends it; the caller does its work again."""
+    import gc
+
+    gc.disable()
+    plan = source.plan() if isinstance(source, Recipe) else source
+    for shard in hand:
+        sender.send((shard.number, local_phase(plan, settings, shard.files, keep_bodies=False)))
+    sender.send(None)
+    sender.close()
