@@ -291,7 +291,9 @@ def lookup(mapping: Mapping[Any, Any], key: Any) -> Any:
             if not isinstance(mapping, KeyedMap) and key in (0, 1):
                 # A plain dict holds True and 1 as one key: only a key of the same kind counts.
                 found = next((k for k in mapping if k == key and not isinstance(k, float)), MISSING)
-                return MISSING if isinstance(found, bool) != (kind is bool) else mapping[key]
+                if found is MISSING or isinstance(found, bool) != (kind is bool):
+                    return MISSING
+                return mapping[key]
         elif kind is float:
             if key != key or key in (math.inf, -math.inf) or key != int(key):
                 return MISSING
@@ -352,7 +354,14 @@ def type_of(value: Any, opaque: Mapping[type, Type] | None = None) -> Type:
     Raises `CelError` for
     a value that is none of CEL's.
     """
-    kind = type(value)
+    found = class_type(type(value), opaque)
+    if found is None:
+        raise CelError(f"a Python {type(value).__name__} is not a CEL value")
+    return found
+
+
+def class_type(kind: type, opaque: Mapping[type, Type] | None = None) -> Type | None:
+    """Return the CEL type of a Python class's values, or None."""
     found = _TYPES.get(kind)
     if found is not None:
         return found
@@ -363,12 +372,10 @@ def type_of(value: Any, opaque: Mapping[type, Type] | None = None) -> Type:
     for base in kind.__mro__:
         if base in _TYPES:
             return _TYPES[base]
-    if isinstance(value, Mapping):
+    if issubclass(kind, Mapping):
         return types.MAP
     named = getattr(kind, "cel_type", None)
-    if isinstance(named, Type):
-        return named
-    raise CelError(f"a Python {kind.__name__} is not a CEL value")
+    return named if isinstance(named, Type) else None
 
 
 def is_number(value: Any) -> bool:
