@@ -39,10 +39,15 @@ def kpolicy_workload_kinds() -> Iterable[WorkloadKind]:
 def kpolicy_cel_libraries() -> Iterable[Library]:
     """Return CEL's standard and Kubernetes' libraries and kpolicy's own."""
     from kpolicy.cel import kubernetes_libraries
-    from kpolicy.relations import label_selectors
+    from kpolicy.relations import label_selectors, workload_names
     from kpolicy.relations.library import library
 
-    return (*kubernetes_libraries(), library(), label_selectors.library())
+    return (
+        *kubernetes_libraries(),
+        library(),
+        label_selectors.library(),
+        workload_names.library(),
+    )
 
 
 @hookimpl
