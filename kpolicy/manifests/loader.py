@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import stat
+from dataclasses import replace
 from typing import Any
 
 from kpolicy.frozen import FrozenDict, FrozenList
@@ -148,6 +149,9 @@ class _Collector:
         api_version = body.get("apiVersion")
         kind = body.get("kind")
         if not (isinstance(api_version, str) and isinstance(kind, str) and api_version and kind):
+            if is_policy_test(self.file.path, body):
+                self.skipped["policy"] = None
+                return
             self.skipped["not-kubernetes"] = None
             self.note_half_object(body, api_version, kind)
             return
@@ -180,6 +184,7 @@ class _Collector:
         those that the name of a typed list implies."""
         item_kind = body["kind"].removesuffix("List")
         api_version = body["apiVersion"]
+        wrapper = tuple(p for p in problems if not p.pointer.startswith(f"{pointer}/items/"))
         for number, item in enumerate(body.get("items") or ()):
             here = f"{pointer}/items/{number}"
             if item.__class__ is not FrozenDict:
@@ -196,15 +201,17 @@ class _Collector:
             if not (isinstance(item.get("apiVersion"), str) and item["apiVersion"]):
                 self.bad_item(item, here, "has no apiVersion")
                 continue
-            own = tuple(
-                DocumentProblem(p.kind, p.message, p.line, p.column, p.pointer[len(here) :])
-                for p in problems
-                if p.pointer.startswith(here + "/")
-            )
             if kind.endswith("List") and is_list(item, kind):
                 self.items(item, index, here, problems)
-            else:
-                self.add(item, index, here, own)
+                continue
+            own = tuple(
+                replace(problem, pointer=problem.pointer[len(here) :])
+                for problem in problems
+                if problem.pointer.startswith(f"{here}/")
+            )
+            # What is wrong with the List itself has no object of its own; its first item shows it.
+            self.add(item, index, here, tuple(replace(p, pointer="") for p in wrapper) + own)
+            wrapper = ()
 
     def bad_item(self, body: FrozenDict, pointer: str, what: str) -> None:
         self.invalid.append(
@@ -243,6 +250,11 @@ def reason_to_skip(body: FrozenDict) -> str:
     if group == "kpolicy.dev":
         return "policy"
     return ""
+
+
+def is_policy_test(path: str, body: FrozenDict) -> bool:
+    """Return whether a document is the test of a policy, which stands beside it."""
+    return path.endswith(("_test.yaml", "_test.yml")) and "policy" in body and "cases" in body
 
 
 _TEMPLATED = re.compile(

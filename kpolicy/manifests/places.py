@@ -6,13 +6,16 @@ one document is read again into *spots*, which have a place for everything.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
+from kpolicy.manifests.block_places import place_in_block
+from kpolicy.manifests.block_reader import read_block
 from kpolicy.manifests.model import DocumentProblem, Invalid, Limits, ManifestFile
 from kpolicy.manifests.scalars import ScalarError, key_text
-from kpolicy.manifests.text import Chunk, decode, is_json, json_part, split
+from kpolicy.manifests.text import Chunk, decode, flaw, is_json, json_part, split
 from kpolicy.manifests.yaml_documents import Parsed
 
 __all__ = ["duplicate_keys", "locate", "locate_many"]
@@ -82,11 +85,7 @@ class _SpotReader:
         style = event.style
         if not style and self.text[event.start_mark.index : event.start_mark.index + 1] == "!":
             style = "!"
-        mark = event.start_mark
-        if event.anchor is not None or event.tag is not None:
-            # libyaml's mark is that of the properties; the value follows them.
-            mark = event.start_mark
-        return Spot(self.place(mark), text=event.value, style=style, tag=event.tag)
+        return Spot(self.place(event.start_mark), text=event.value, style=style, tag=event.tag)
 
     def mapping(self, start: Any) -> Spot:
         spot = Spot(_bracket(self, start) if start.flow_style else (0, 0))
@@ -137,11 +136,6 @@ def _dash(reader: _SpotReader, start: Any) -> Place:
     return line, column - 1 if after_dash else column
 
 
-def _spots(chunks: Iterable[Chunk]) -> Iterator[Spot]:
-    for chunk in chunks:
-        yield from _read(chunk)
-
-
 def _read(chunk: Chunk) -> Iterator[Spot]:
     from kpolicy.manifests.json_events import JsonError, json_events
     from kpolicy.manifests.yaml_loader import yaml_events
@@ -169,7 +163,7 @@ def _find(root: Spot, pointer: str, keys: bool) -> Place:
     spot = root
     for part in pointer.split("/")[1:]:
         if spot.items:
-            if not part.isdecimal() or int(part) >= len(spot.items):
+            if not (part.isascii() and part.isdecimal()) or int(part) >= len(spot.items):
                 break
             spot = spot.items[int(part)]
             place = spot.place
@@ -208,19 +202,70 @@ def locate_many(
     nowhere = ((0, 0),) * len(pointers)
     if isinstance(data, Invalid):
         return nowhere
-    from yaml.error import YAMLError
+    found = _document(data, index)
+    if found is None:
+        return nowhere
+    if isinstance(found, Spot):
+        return _find_all(found, pointers, keys)
+    return _find_in_block(*found, pointers, keys)
 
-    text, _ = decode(data)
+
+@lru_cache(maxsize=4)
+def _document(data: bytes, index: int) -> Spot | tuple[Chunk, Any, bool] | None:
+    """Return document `index`: its spots, or, if it is written in common YAML, what was read.
+
+    Findings come file by file, so the few documents kept serve most of those that follow.
+    """
+    text, flawed = decode(data)
     number = 0
     for chunk in split(text):
-        try:
-            for spot in _spots([chunk]):
-                if number == index:
-                    return tuple(_find(spot, pointer, keys) for pointer in pointers)
-                number += 1
-        except YAMLError:
+        if flawed and flaw(chunk.text):
             number += 1
-    return nowhere
+            continue
+        common = read_block(chunk.text, Limits(), chunk.lines_before)
+        if common is not None:
+            if number == index:
+                return chunk, *common
+            number += 1
+            continue
+        for spot in _readable(chunk):
+            if number == index:
+                return spot
+            number += 1
+    return None
+
+
+def _readable(chunk: Chunk) -> Iterator[Spot | None]:
+    """Yield the spots of a chunk's documents, None for the first that cannot be read."""
+    from yaml.error import YAMLError
+
+    try:
+        yield from _read(chunk)
+    except YAMLError:
+        yield None
+
+
+def _find_all(root: Spot, pointers: Sequence[str], keys: bool) -> tuple[Place, ...]:
+    return tuple(_find(root, pointer, keys) for pointer in pointers)
+
+
+def _find_in_block(
+    chunk: Chunk, body: Any, duplicates: bool, pointers: Sequence[str], keys: bool
+) -> tuple[Place, ...]:
+    """Do as `_find_all` without reading the document again, wherever its text allows it."""
+    places: list[Place | None] = [None] * len(pointers)
+    if not duplicates:
+        lines = chunk.text.split("\n")
+        for number, pointer in enumerate(pointers):
+            parts = [_unescape(part) for part in pointer.split("/")[1:]]
+            places[number] = place_in_block(body, lines, chunk.lines_before, parts, keys)
+    if None in places:
+        root = next(_read(chunk))
+        return tuple(
+            place or _find(root, pointer, keys)
+            for place, pointer in zip(places, pointers, strict=True)
+        )
+    return tuple(place for place in places if place is not None)
 
 
 def locate(source: ManifestFile | bytes, index: int, pointer: str, *, keys: bool = False) -> Place:
@@ -251,6 +296,6 @@ def duplicate_keys(parsed: Parsed) -> tuple[DocumentProblem, ...]:
         for number, item in enumerate(spot.items):
             visit(item, f"{pointer}/{number}")
 
-    for spot in _spots([parsed.chunk]):
+    for spot in _read(parsed.chunk):
         visit(spot, "")
     return tuple(sorted(found, key=lambda problem: (problem.line, problem.column)))

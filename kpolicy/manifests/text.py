@@ -6,22 +6,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-__all__ = ["Chunk", "TextError", "decode", "is_json", "json_part", "place_after", "split"]
+__all__ = ["Chunk", "decode", "flaw", "is_json", "json_part", "place_after", "split"]
 
-#: What libyaml refuses to read, and JSON and YAML both forbid unescaped.
-_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ufffe\uffff]")
+#: What libyaml refuses to read, and what stands for bytes that are no text.
+_FORBIDDEN = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]"
+)
 _SEPARATOR = re.compile(r"^---(?=[ \t\r\n]|\Z)", re.MULTILINE)
 _JSON_START = re.compile(r"(?:---[ \t]*(?:\r?\n|(?=[{\[])))?[ \t\r\n]*[{\[]")
-
-
-@dataclass(frozen=True, slots=True)
-class TextError:
-    """Bytes that are no text: where (from 1) and what; `offset` counts characters before them."""
-
-    message: str
-    line: int
-    column: int
-    offset: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,40 +29,42 @@ def place_after(text: str) -> tuple[int, int]:
     return text.count("\n") + 1, len(text) - text.rfind("\n")
 
 
-def decode(data: bytes) -> tuple[str, TextError | None]:
-    """Return the text of `data` up to the first thing that is no text, and what that is.
+def decode(data: bytes) -> tuple[str, bool]:
+    """Return the text of `data`, and whether `flaw` will find something in it.
 
     Reads UTF-8, and UTF-16 where a byte order mark says so; byte order marks are not part of the
-    text.
+    text. A byte that is no text stands in it as a lone surrogate.
     """
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        encoding, name = "utf-16", "UTF-16"
+        try:
+            text = data.decode("utf-16")
+        except UnicodeDecodeError as error:
+            # What follows half a character may be read in many ways; none is worth guessing.
+            text = data[: error.start].decode("utf-16") + chr(0xDC00 + data[error.start])
     else:
-        encoding, name = "utf-8", "UTF-8"
         if data[:3] == b"\xef\xbb\xbf":
             data = data[3:]
-    problem = None
-    try:
-        text = data.decode(encoding)
-    except UnicodeDecodeError as error:
-        text = data[: error.start].decode(encoding)
-        line, column = place_after(text)
-        at = data[error.start]
-        problem = TextError(
-            f"byte 0x{at:02x} is not valid {name}; save the file as UTF-8", line, column, len(text)
-        )
-    forbidden = _FORBIDDEN.search(text)
-    if forbidden and not (forbidden[0] >= "\x7f" and is_json(text)):
-        text, code = text[: forbidden.start()], ord(forbidden[0])
-        line, column = place_after(text)
-        what = "a NUL byte" if code == 0 else f"control character U+{code:04X}"
-        problem = TextError(
-            f"{what} is not allowed in YAML or JSON; remove it, or escape it in a quoted string",
-            line,
-            column,
-            len(text),
-        )
-    return text, problem
+        text = data.decode("utf-8", "surrogateescape")
+    return text, _FORBIDDEN.search(text) is not None
+
+
+def flaw(text: str) -> tuple[str, int, int] | None:
+    """Return (message, line, column) of the first thing in a document that is no text."""
+    for match in _FORBIDDEN.finditer(text):
+        code = ord(match[0])
+        if 0x7F <= code < 0xD800 and is_json(text):
+            continue
+        if code == 0:
+            what = "a NUL byte is not allowed; is this a text file?"
+        elif 0xDC00 <= code < 0xE000:
+            what = f"byte 0x{code - 0xDC00:02x} is not valid UTF-8; save the file as UTF-8"
+        else:
+            what = (
+                f"control character U+{code:04X} is not allowed; remove it, or write it as an "
+                "escape in double quotes"
+            )
+        return what, *place_after(text[: match.start()])
+    return None
 
 
 def is_json(text: str) -> bool:

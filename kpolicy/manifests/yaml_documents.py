@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kpolicy.manifests.block_reader import read_block
 from kpolicy.manifests.model import Limits
-from kpolicy.manifests.text import Chunk, decode, is_json, json_part, split
+from kpolicy.manifests.text import Chunk, decode, flaw, is_json, json_part, split
 
 if TYPE_CHECKING:
     from kpolicy.manifests.yaml_loader import YamlError
@@ -43,16 +43,18 @@ def parse(data: bytes, limits: Limits) -> Iterator[Parsed | Broken]:
 
     Documents are read one by one: those around a broken one are kept.
     """
-    text, problem = decode(data)
+    text, flawed = decode(data)
     index = 0
-    chunks = list(split(text))
-    last = chunks.pop() if problem else None
-    for chunk in chunks:
+    for chunk in split(text):
+        problem = flaw(chunk.text) if flawed else None
+        if problem:
+            message, line, column = problem
+            yield Broken(index, message, line + chunk.lines_before, column, chunk)
+            index += 1
+            continue
         for document in read_chunk(chunk, index, limits):
             yield document
             index = document.index + 1
-    if problem and last:
-        yield Broken(index, problem.message, problem.line, problem.column, last)
 
 
 def read_chunk(chunk: Chunk, index: int, limits: Limits) -> Iterator[Parsed | Broken]:
