@@ -57,9 +57,9 @@ def problem_text(problem: Problem, read_lines: Callable[[str], list[str]]) -> st
 def cel_text(error: CelError) -> str:  # type: ignore[name-defined]  # noqa: F821
     """Return an error of an expression given on the command line."""
     where = f"{error.line}:{error.column}: " if error.line else ""
-    parts = [f"{where}{clean(error.message)}"]
+    parts = [f"expression:{where or ' '}{clean(error.message)}"]
     if error.line:
-        shown = excerpt(error.source.splitlines(), error.line, error.column)
+        shown = excerpt(error.source.splitlines(), error.line, error.column, point=True)
         parts += [f"  {line}" for line in shown or ()]
     if error.hint:
         parts.append(f"  {clean(error.hint)}")

@@ -168,6 +168,7 @@ def scan(paths: tuple[str, ...], **options: Any) -> int:
 
 def request_of(paths: tuple[str, ...], options: Mapping[str, Any]) -> ScanRequest:
     """Return the request that a command's arguments mean. Raises `UsageError`."""
+    from kpolicy.cli.params import params_of
     from kpolicy.engine.request import ScanRequest, Selection
 
     return ScanRequest(
@@ -197,32 +198,6 @@ def request_of(paths: tuple[str, ...], options: Mapping[str, Any]) -> ScanReques
         report_unused_suppressions=options["unused_suppressions"],
         operation=options["operation"] or "",
     )
-
-
-def params_of(given: tuple[str, ...]) -> Mapping[str, Mapping[str, Any]]:
-    """Return parameter values by policy from `ID.NAME=VALUE` words. Raises `UsageError`."""
-    from kpolicy.errors import Problem, UsageError
-
-    found: dict[str, dict[str, Any]] = {}
-    for word in given:
-        key, equals, text = word.partition("=")
-        policy, dot, name = key.rpartition(".")
-        if not (equals and dot and policy and name):
-            hint = "write --param POLICY.NAME=VALUE, as in split-sidecar.roles=[fluentd]"
-            raise UsageError(Problem(f'--param: cannot read "{word}"', None, hint))
-        found.setdefault(policy, {})[name] = _yaml_value(word, text)
-    return found
-
-
-def _yaml_value(word: str, text: str) -> Any:
-    from kpolicy.errors import Problem, UsageError
-    from kpolicy.strict.node import compose
-
-    documents, problems = compose("--param", text)
-    if problems or len(documents) > 1:
-        what = problems[0].message if problems else "it holds several documents"
-        raise UsageError(Problem(f'--param: the value of "{word}" is no YAML value: {what}'))
-    return documents[0].value if documents else None
 
 
 def remembering(toolbox: Toolbox, lines: SourceLines) -> Toolbox:

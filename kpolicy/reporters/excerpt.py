@@ -11,12 +11,19 @@ _TRAILING_COMMENT = re.compile(r"\s+#.*$")
 
 
 def excerpt(
-    lines: list[str], line: int, column: int, *, gutter: int = 0, width: int = 0
+    lines: list[str],
+    line: int,
+    column: int,
+    *,
+    gutter: int = 0,
+    width: int = 0,
+    point: bool = False,
 ) -> tuple[str, str] | None:
     """Return (the numbered source line, the caret line), or None when there is no such line.
 
-    `line` and `column` count from 1. `gutter` is the least width of the line number; `width` > 0 bounds
-    the text, which is cut around the caret.
+    `line` and `column` count from 1. `gutter` is the least width of the line number;
+    `width` > 0 bounds the text, which is cut around the caret. The carets run to the end of what is
+    written there; with `point` one stands at the column alone.
     """
     if not 0 < line <= len(lines):
         return None
@@ -28,7 +35,7 @@ def excerpt(
         before, marked, after = _cut(before, marked, after, room)
     number = str(line).rjust(gutter)
     text = f"{number} │ {before}{marked}{after}".rstrip()
-    caret = f"{' ' * len(number)} │ {' ' * cells(before)}{'^' * max(cells(marked), 1)}"
+    caret = f"{' ' * len(number)} │ {' ' * cells(before)}{'^' * (1 if point else max(cells(marked), 1))}"
     return text, caret
 
 

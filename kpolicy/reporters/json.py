@@ -41,7 +41,7 @@ def as_data(report: Report, version: str) -> dict[str, Any]:
 
 
 def finding_data(finding: Finding) -> dict[str, Any]:
-    """Return one finding in the documented shape; `certainty` and `labels` only where they say something."""
+    """Return one finding in the documented shape; `certainty` and `labels` only where given."""
     data: dict[str, Any] = {
         "policy": finding.policy,
         "pack": finding.pack,

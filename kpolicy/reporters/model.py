@@ -1,4 +1,4 @@
-"""What a reporter is: a name and a function from a report to text. It reads, and changes nothing."""
+"""What a reporter is: a name and a function from a report to text. It changes nothing."""
 
 from __future__ import annotations
 

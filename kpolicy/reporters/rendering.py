@@ -55,7 +55,7 @@ def xml_text(text: str) -> str:
 
 
 def repository_path(path: str, context: ReportContext) -> str:
-    """Return `path` relative to the repository's root, `/` between parts, or as given when outside."""
+    """Return `path` relative to the repository's root, or as given when it is outside."""
     root = context.repository_root.replace("\\", "/").rstrip("/")
     if path.startswith("<") or not root:
         return path
@@ -70,7 +70,7 @@ def failing(report: Report) -> tuple[Finding, ...]:
 
 
 def message_with_places(finding: Finding) -> str:
-    """Return the message followed by one sentence for each related place, for formats without any."""
+    """Return the message and one sentence for each related place, for formats without any."""
     parts = [one_line(finding.message)]
     for related in finding.related:
         how = f" ({one_line(related.relation)})" if related.relation else ""

@@ -22,8 +22,8 @@ from kpolicy.reporters.rendering import (
 )
 
 _STYLES = {
-    "error": "1;31", "warning": "1;33", "info": "1;36", "pass": "32", "skip": "2", "path": "1;4", "place": "36",
-    "bold": "1", "dim": "2", "help": "32",
+    "error": "1;31", "warning": "1;33", "info": "1;36", "pass": "32", "skip": "2",
+    "path": "1;4", "place": "36", "bold": "1", "dim": "2", "help": "32",
 }  # fmt: skip
 
 
@@ -126,7 +126,7 @@ class _Text:
             yield f"{indent}{self.paint('dim', caret[:bar])}{self.paint(style, caret[bar:])}"
 
     def wrapped(self, head: str, text: str, first: int, indent: str) -> Iterator[str]:
-        """Yield `head` and `text`, wrapped to the terminal when there is one; `first` = width of head."""
+        """Yield `head` (of width `first`) and `text`, wrapped to the terminal if there is one."""
         width = self.context.width
         for number, line in enumerate(text.splitlines() or [""]):
             if width > 40:
@@ -146,7 +146,7 @@ class _Text:
 
     def closing(self) -> Iterator[str]:
         lines = summary_lines(self.report)
-        style = next((s for s in ("error", "warning", "info") if self.report.count(s)), "pass")  # type: ignore[arg-type]
+        style = next((s for s in ("error", "warning", "info") if self.report.count(s)), "pass")
         if self.report.invalid:
             style = "error"
         yield self.paint(style, lines[0])

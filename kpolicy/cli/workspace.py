@@ -1,0 +1,95 @@
+"""The snapshot of what a command's paths hold, for the commands that look at single resources."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kpolicy.errors import ManifestError, Problem, UsageError
+
+if TYPE_CHECKING:
+    from kpolicy.config.model import Config
+    from kpolicy.engine.request import Toolbox
+    from kpolicy.manifests.model import Invalid, ManifestFile
+    from kpolicy.relations.index import Direction
+    from kpolicy.snapshot.resource import Resource
+    from kpolicy.snapshot.snapshot import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """Resources, their relations, and what could not be read."""
+
+    snapshot: Snapshot
+    relations: Mapping[str, Direction]
+    files: tuple[ManifestFile, ...]
+    invalid: tuple[Invalid, ...]
+
+    def only(self, text: str) -> Resource:
+        """Return the one resource that `KIND/[NS/]NAME` names. Raises `UsageError` otherwise."""
+        found = named(self.snapshot.resources, text)
+        if len(found) == 1:
+            return found[0]
+        if not found:
+            from kpolicy.strict.suggest import did_you_mean
+
+            known = [_short(resource) for resource in self.snapshot.resources]
+            hint = did_you_mean(text, known) or "write KIND/NAME or KIND/NAMESPACE/NAME"
+            raise UsageError(Problem(f'no resource "{text}" in the scanned input', None, hint))
+        places = "\n".join(f"{_short(r)} at {r.location}" for r in found[:10])
+        raise UsageError(
+            Problem(f'"{text}" names {len(found)} resources', None, f"say which one:\n{places}")
+        )
+
+
+def open_workspace(toolbox: Toolbox, targets: tuple[str, ...], config: Config) -> Workspace:
+    """Read `targets` and return what is in them. Raises `ManifestError` where nothing is."""
+    from kpolicy.engine.local import Tally
+    from kpolicy.engine.settings import world_of
+    from kpolicy.manifests import discover, load
+    from kpolicy.manifests.model import SourceOptions
+    from kpolicy.relations.index import directory
+    from kpolicy.snapshot.kinds import Kinds
+    from kpolicy.snapshot.resource import resource_from
+    from kpolicy.snapshot.snapshot import Snapshot
+
+    kinds = Kinds.of(toolbox.workload_kinds)
+    options = SourceOptions(exclude=config.paths_exclude)
+    found = discover(targets, toolbox.sources or None, options)
+    tally = Tally(invalid=list(found.invalid))
+    for file in found.files:
+        loaded = load(file)
+        tally.invalid += loaded.invalid
+        tally.resources += [resource_from(document, kinds) for document in loaded.documents]
+    if not tally.resources and tally.invalid:
+        raise ManifestError(*(Problem(i.message, i.location) for i in tally.invalid))
+    snapshot = Snapshot.of(tally.resources, kinds, world_of(config, tally, kinds))
+    relations = directory(toolbox.relations)
+    return Workspace(snapshot, relations, found.files, tuple(tally.invalid))
+
+
+def named(resources: Any, text: str) -> list[Resource]:
+    """Return the resources that `KIND/NAME` or `KIND/NAMESPACE/NAME` names.
+
+    The kind's case does not matter. Without a namespace any will do; with one, a resource that
+    names none is in `default`. Raises `UsageError` for a text of another form.
+    """
+    parts = text.split("/")
+    if len(parts) not in (2, 3) or not all(parts):
+        hint = "as in Deployment/web or Deployment/shop/web"
+        raise UsageError(Problem(f'"{text}" is not KIND/[NAMESPACE/]NAME', None, hint))
+    kind, name = parts[0].lower(), parts[-1]
+    namespace = parts[1] if len(parts) == 3 else None
+    return [
+        resource
+        for resource in resources
+        if resource.kind.lower() == kind
+        and resource.name == name
+        and (namespace is None or namespace in (resource.namespace, resource.key.namespace))
+    ]
+
+
+def _short(resource: Resource) -> str:
+    where = f"{resource.namespace}/" if resource.namespace else ""
+    return f"{resource.kind}/{where}{resource.name}"
