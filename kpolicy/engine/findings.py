@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from kpolicy.engine.evaluate import Unit, Verdict
 from kpolicy.engine.places import mark_at
-from kpolicy.findings import Finding, Place, Related, ResourceRef
+from kpolicy.findings import Certainty, Finding, Outcome, Place, Related, ResourceRef
 from kpolicy.location import SourceLocation
 from kpolicy.manifests.model import ManifestFile
+from kpolicy.policy.model import Policy
 from kpolicy.snapshot.resource import Resource
 
 #: Where the resource of a finding stands: (path, document, pointer); suppressions are filed by it.
@@ -43,28 +44,61 @@ class Placer:
     def __init__(self, files: dict[str, ManifestFile]) -> None:
         self._files = files
 
-    def place(self, resource: Resource, pointer: str, position: tuple[int, int] = (0, 0)) -> Place:
-        """Return the place of a part of a resource."""
-        line, column = position
-        if not line:
-            line, column, exact = mark_at(resource.body, pointer)
-            file = self._files.get(resource.path)
-            if not exact and file is not None:
-                from kpolicy.manifests import locate
+    def place(
+        self, resource: Resource, pointer: str, position: tuple[int, int] = (0, 0)
+    ) -> tuple[int, int]:
+        """Return line and column of a part of a resource."""
+        if position[0]:
+            return position
+        line, column, exact = mark_at(resource.body, pointer)
+        file = self._files.get(resource.path)
+        if not exact and file is not None:
+            from kpolicy.manifests import locate
 
-                found = locate(file, resource.document, resource.pointer + pointer)
-                if found[0]:
-                    line, column = found
-        return Place(SourceLocation(resource.path, line, column), pointer)
+            found = locate(file, resource.document, resource.pointer + pointer)
+            if found[0]:
+                return found
+        return line, column
 
 
-def finding_of(unit: Unit, resource: Resource, verdict: Verdict, placer: Placer) -> Finding:
-    """Return the finding of a verdict. Its fingerprint is unfinished: see `number`."""
+class Raw(NamedTuple):
+    """A finding in transit: small, picklable, its fingerprint unfinished. See `finish`."""
+
+    path: str
+    line: int
+    column: int
+    policy: str
+    validation: int
+    message: str
+    identity: str
+    """All that the fingerprint is made of, but for the ordinal."""
+    document: int
+    within: str
+    """Pointer of the resource in its document."""
+    outcome: Outcome
+    pointer: str
+    resource: tuple[str, str, str, str]
+    related: tuple[tuple[tuple[str, str, str, str], str, int, int, str, str], ...]
+    """(resource, path, line, column, pointer, relation) of each."""
+    scope: str
+    item: str
+    certainty: Certainty
+
+    @property
+    def anchor(self) -> Anchor:
+        """Where the resource stands."""
+        return (self.path, self.document, self.within)
+
+
+def raw_of(unit: Unit, resource: Resource, verdict: Verdict, placer: Placer) -> Raw:
+    """Return the finding of a verdict, in transit."""
     policy = unit.compiled.policy
-    related = tuple(
-        Related(ref_of(other), placer.place(other, pointer), relation)
-        for other, relation, pointer in verdict.related
-    )
+    related = []
+    for other, relation, pointer in verdict.related:
+        line, column = placer.place(other, pointer)
+        related.append(
+            (_names(other), other.path, line, column, pointer, relation),
+        )
     parts = [
         policy.id,
         str(verdict.validation),
@@ -73,42 +107,59 @@ def finding_of(unit: Unit, resource: Resource, verdict: Verdict, placer: Placer)
         verdict.identity,
         *sorted(_identity(other) for other, _, _ in verdict.related),
     ]
-    return Finding(
-        policy=policy.id,
-        pack=policy.pack,
-        severity=policy.severity,
-        outcome=verdict.outcome,
-        message=verdict.message,
-        resource=ref_of(resource),
-        place=placer.place(resource, verdict.pointer, verdict.position),
-        fingerprint="\x1f".join(parts),
-        related=related,
-        scope=resource.scope,
-        remediation=policy.remediation,
-        validation=verdict.validation,
-        item=verdict.item,
-        certainty=verdict.certainty,
-    )
+    line, column = placer.place(resource, verdict.pointer, verdict.position)
+    return Raw(
+        resource.path, line, column, policy.id, verdict.validation, verdict.message,
+        "\x1f".join(parts), resource.document, resource.pointer, verdict.outcome, verdict.pointer,
+        _names(resource), tuple(related), resource.scope, verdict.item, verdict.certainty,
+    )  # fmt: skip
 
 
-def number(findings: Iterable[tuple[Finding, Anchor]]) -> list[tuple[Finding, Anchor]]:
-    """Return the findings in the order of the report with their fingerprints finished.
+def _names(resource: Resource) -> tuple[str, str, str, str]:
+    return (resource.api_version, resource.kind, resource.namespace, resource.name)
+
+
+def finish(raws: Iterable[Raw], policies: Mapping[str, Policy]) -> list[tuple[Finding, Anchor]]:
+    """Return the findings in the order of the report, with their fingerprints.
 
     Two findings that are alike in everything a fingerprint is made of are told apart by an ordinal,
     in the order of the report. Fails and errors are counted apart from passes and skips, so that
     `--results all` changes no fingerprint.
     """
-    ordered = sorted(findings, key=lambda pair: (pair[0].sort_key, pair[1]))
     seen: Counter[tuple[str, bool]] = Counter()
     finished = []
-    for finding, anchor in ordered:
-        key = (finding.fingerprint, finding.outcome in ("fail", "error"))
+    for raw in sorted(raws, key=_order):
+        key = (raw.identity, raw.outcome in ("fail", "error"))
         ordinal = seen[key]
         seen[key] += 1
-        text = f"{finding.fingerprint}\x1f{ordinal}"
+        text = f"{raw.identity}\x1f{ordinal}"
         digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-        finished.append((replace(finding, fingerprint=digest), anchor))
+        policy = policies[raw.policy]
+        finding = Finding(
+            policy=raw.policy,
+            pack=policy.pack,
+            severity=policy.severity,
+            outcome=raw.outcome,
+            message=raw.message,
+            resource=ResourceRef(*raw.resource),
+            place=Place(SourceLocation(raw.path, raw.line, raw.column), raw.pointer),
+            fingerprint=digest,
+            related=tuple(
+                Related(ResourceRef(*ref), Place(SourceLocation(path, line, column), at), relation)
+                for ref, path, line, column, at, relation in raw.related
+            ),
+            scope=raw.scope,
+            remediation=policy.remediation,
+            validation=raw.validation,
+            item=raw.item,
+            certainty=raw.certainty,
+        )
+        finished.append((finding, raw.anchor))
     return finished
+
+
+def _order(raw: Raw) -> tuple[object, ...]:
+    return (raw.path, raw.line, raw.policy, raw.column, *raw[4:])
 
 
 def fingerprints(findings: Sequence[Finding]) -> Counter[str]:

@@ -9,11 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kpolicy.engine.evaluate import Unit, Verdict, evaluate
-from kpolicy.engine.findings import Anchor, Placer, anchor_of, finding_of, ref_of
+from kpolicy.engine.findings import Anchor, Placer, Raw, anchor_of, raw_of, ref_of
 from kpolicy.engine.plan import Plan
 from kpolicy.engine.request_object import request_of
 from kpolicy.engine.rows import Pending, Row, RowMaker
-from kpolicy.findings import Finding
 from kpolicy.manifests.model import Invalid, Limits, ManifestFile, Note, Skipped
 from kpolicy.relations.context import JoinContext
 from kpolicy.snapshot.resource import Resource, resource_from
@@ -37,7 +36,7 @@ class Settings:
 class Tally:
     """What a phase yields. Merged in the order of files, whatever process it came from."""
 
-    findings: list[tuple[Finding, Anchor]] = field(default_factory=list)
+    findings: list[Raw] = field(default_factory=list)
     annotated: dict[Anchor, Annotated] = field(default_factory=dict)
     resources: list[Resource] = field(default_factory=list)
     """With their bodies, where these were to be kept."""
@@ -172,11 +171,10 @@ def add_findings(
     everything: bool,
 ) -> None:
     """Add a policy's verdicts on a resource as findings; skips only where everything is wanted."""
-    anchor = anchor_of(resource)
     for verdict in verdicts:
         if verdict.outcome == "skip" and not everything:
             continue
-        tally.findings.append((finding_of(unit, resource, verdict, placer), anchor))
+        tally.findings.append(raw_of(unit, resource, verdict, placer))
 
 
 def note_annotations(resource: Resource, tally: Tally) -> None:

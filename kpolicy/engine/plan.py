@@ -58,6 +58,10 @@ class Plan:
         """All relations (with filters) that some policy asks for."""
         return frozenset().union(*(unit.compiled.questions for unit in self.units))
 
+    def policies(self) -> Mapping[str, Policy]:
+        """Return the policies as they run (severities of the configuration applied), by id."""
+        return {unit.compiled.id: unit.compiled.policy for unit in self.units}
+
     def infos(self) -> tuple[PolicyInfo, ...]:
         """Return what reporters need to know of the policies, by id."""
         return tuple(info(unit.compiled.policy) for unit in self.units)

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from kpolicy.config.model import Config
-from kpolicy.engine.findings import number
+from kpolicy.engine.findings import finish
 from kpolicy.engine.join import join_rows, join_whole
 from kpolicy.engine.local import Settings, Tally, local_phase, without_collector
 from kpolicy.engine.plan import Plan, make_plan
@@ -76,7 +76,7 @@ def _report(
     files: dict[str, ManifestFile],
     clock: _Clock,
 ) -> Report:
-    numbered = number(tally.findings)
+    numbered = finish(tally.findings, plan.policies())
     rules = Rules(
         config=config,
         baseline=read_baseline(request.baseline) if request.baseline else frozenset(),

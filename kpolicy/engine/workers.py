@@ -208,8 +208,13 @@ def _work(
     import gc
 
     gc.disable()
-    plan = source.plan() if isinstance(source, Recipe) else source
-    for shard in hand:
-        sender.send((shard.number, local_phase(plan, settings, shard.files, keep_bodies=False)))
-    sender.send(None)
+    try:
+        plan = source.plan() if isinstance(source, Recipe) else source
+        for shard in hand:
+            sender.send((shard.number, local_phase(plan, settings, shard.files, keep_bodies=False)))
+        sender.send(None)
+    except Exception:
+        # The caller sees the pipe end, does this work again and meets the same failure, if any,
+        # in its own process.
+        os._exit(1)
     sender.close()
