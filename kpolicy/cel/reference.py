@@ -26,6 +26,7 @@ from kpolicy.cel.values import (
     Optional,
     Timestamp,
     UInt,
+    equal,
     make_map,
     type_of,
 )
@@ -38,21 +39,38 @@ _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
 def reference_program(
-    environment: Environment, source: str, *, expected: Type | None = None, check: bool = True
+    environment: Environment,
+    source: str,
+    *,
+    expected: Type | None = None,
+    check: bool = True,
+    corrected: bool = True,
 ) -> ReferenceProgram:
     """Compile `source` in `environment`, to be evaluated by cel-python.
 
     Parsing and checking are those of the environment; raises `CelError` as its `compile` does.
+    `corrected` mends cel-python's comparisons across types (see `_corrections`); without it cel-
+    python is as it comes.
     """
     program = environment.compile(source, expected=expected, check=check)
-    return ReferenceProgram(program, environment.libraries, environment.container)
+    return ReferenceProgram(
+        program, environment.libraries, environment.container, corrected=corrected
+    )
 
 
 class ReferenceProgram:
     """A program that cel-python evaluates; otherwise it answers as the compiled program does."""
 
-    def __init__(self, program: Program, libraries: Iterable[Library], container: str = "") -> None:
+    def __init__(
+        self,
+        program: Program,
+        libraries: Iterable[Library],
+        container: str = "",
+        *,
+        corrected: bool = True,
+    ) -> None:
         self._program = program
+        self._corrected = corrected
         self._libraries = tuple(libraries)
         self._declarations = Declarations.of(None, self._libraries, container)
         self._opaque = {
@@ -66,10 +84,12 @@ class ReferenceProgram:
 
     def evaluate(self, bindings: Mapping[str, Any], context: Any = None) -> Any:
         """Return the value for `bindings`; raises `CelError` where the evaluation fails."""
-        import celpy
+        from celpy import celtypes
+        from celpy.celparser import CELParseError
+        from celpy.evaluation import CELEvalError
 
         runner, text = self._runner(frozenset(bindings))
-        values = _Values(self._opaque)
+        values = Values(self._opaque)
         evaluation = _Evaluation(self._functions, values, context)
         variables: dict[str, Any] = {}
         for name, candidates in text.variables.items():
@@ -80,11 +100,13 @@ class ReferenceProgram:
         for name, constant in text.constants.items():
             variables[name] = values.enter(self._constant(constant))
         runner.functions = evaluation.functions(text)
+        if self._corrected:
+            runner.functions.update(_corrections(values))
         try:
-            answer = runner.evaluate(variables or {"v": celpy.celtypes.BoolType(True)})
-        except celpy.CELEvalError as error:
+            answer = runner.evaluate(variables or {"v": celtypes.BoolType(True)})
+        except CELEvalError as error:
             raise _failure(error, self._program.source) from None
-        except (celpy.celparser.CELParseError, RecursionError) as error:
+        except (CELParseError, RecursionError) as error:
             raise self._refused(error) from None
         except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
             # cel-python lets some of its own failures through; they are evaluation errors.
@@ -138,12 +160,12 @@ def _celpy_environment() -> Any:
 
 
 def _compile(text: str, refused: Callable[[Exception], CelError]) -> Any:
-    import celpy
+    from celpy.celparser import CELParseError
 
     environment = _celpy_environment()
     try:
         return environment.program(environment.compile(text))
-    except (celpy.celparser.CELParseError, RecursionError) as error:
+    except (CELParseError, RecursionError) as error:
         raise refused(error) from None
 
 
@@ -156,7 +178,7 @@ def _failure(error: Any, source: str) -> CelError:
     return CelError(f"cel-python: {told}", source=source)
 
 
-class _Values:
+class Values:
     """Values on their way into cel-python and back; what went in comes out as the same object."""
 
     def __init__(self, opaque: Mapping[type, Type]) -> None:
@@ -228,11 +250,11 @@ class _Values:
             case types.TimestampType():
                 since = value - _EPOCH
                 return Timestamp(_microseconds(since) * 1000)
-            case types.DurationType():
+            case datetime.timedelta():
                 return Duration(_microseconds(value) * 1000)
-            case types.ListType():
+            case list():
                 return [self.leave(item) for item in value]
-            case types.MapType():
+            case dict():
                 return make_map((self.leave(k), self.leave(v)) for k, v in value.items())
         return value
 
@@ -249,11 +271,11 @@ def _is_lazy(value: Mapping[Any, Any]) -> bool:
 @lru_cache(maxsize=1)
 def _lazy_map_class() -> Any:
     """Return the class of maps whose entries enter when they are read."""
-    import celpy
     from celpy.celtypes import MapType
+    from celpy.evaluation import CELEvalError
 
     class LazyMap(MapType):
-        def __init__(self, source: Mapping[Any, Any], values: _Values) -> None:
+        def __init__(self, source: Mapping[Any, Any], values: Values) -> None:
             super().__init__()
             self._source = source
             self._values = values
@@ -263,7 +285,7 @@ def _lazy_map_class() -> Any:
                 return self._values.enter(self._source[self._values.leave(key)])
             except CelError as error:
                 # A value, so that cel-python's logic operators can absorb it.
-                failed = celpy.CELEvalError(error.message)
+                failed = CELEvalError(error.message)
                 failed.__cause__ = error
                 return failed
 
@@ -288,10 +310,55 @@ def _lazy_map_class() -> Any:
     return LazyMap
 
 
+def _corrections(values: Values) -> dict[str, Callable[..., Any]]:
+    """Return comparisons that do as cel-spec says where cel-python 0.5.0 does not.
+
+    Two values of one scalar type other than double are left to cel-python. Else it answers with an
+    error where langdef ("Equality", "Ordering") has equality across types (false, or numeric) and
+    order across numbers, and it finds NaN equal to itself.
+    """
+    from celpy.evaluation import CELEvalError, base_functions
+
+    types = values.types
+    plain = (types.BoolType, types.IntType, types.UintType, types.StringType, types.BytesType)
+
+    def corrected(operator: str, own: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+        theirs = base_functions[operator]
+
+        def call(left: Any, right: Any) -> Any:
+            for operand in (left, right):
+                if isinstance(operand, CELEvalError):
+                    return operand
+            if type(left) is type(right) and isinstance(left, plain):
+                return theirs(left, right)
+            try:
+                return values.enter(own(values.leave(left), values.leave(right)))
+            except CelError as error:
+                failed = CELEvalError(error.message)
+                failed.__cause__ = error
+                return failed
+
+        return call
+
+    return {operator: corrected(operator, own) for operator, own in _CORRECTED.items()}
+
+
+#: The operators that are corrected, with what they should compute.
+_CORRECTED: Mapping[str, Callable[[Any, Any], Any]] = {
+    "_==_": equal,
+    "_!=_": runtime.not_equal,
+    "_in_": runtime.contains,
+    "_<_": runtime.less,
+    "_<=_": runtime.less_equals,
+    "_>_": runtime.greater,
+    "_>=_": runtime.greater_equals,
+}
+
+
 class _Evaluation:
     """The functions that one evaluation offers to cel-python."""
 
-    def __init__(self, functions: Functions, values: _Values, context: Any) -> None:
+    def __init__(self, functions: Functions, values: Values, context: Any) -> None:
         self._functions = functions
         self._values = values
         self._context = context
@@ -315,16 +382,16 @@ class _Evaluation:
 
     def _guarded(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return `function` over cel-python's values; its errors become error values."""
-        import celpy
+        from celpy.evaluation import CELEvalError
 
         def call(*arguments: Any) -> Any:
             for argument in arguments:
-                if isinstance(argument, celpy.CELEvalError):
+                if isinstance(argument, CELEvalError):
                     return argument
             try:
                 return self._values.enter(function(*map(self._values.leave, arguments)))
             except CelError as error:
-                failed = celpy.CELEvalError(error.message)
+                failed = CELEvalError(error.message)
                 failed.__cause__ = error
                 return failed
 
@@ -369,6 +436,10 @@ def _held(value: Any) -> list[Any]:
     return [optional.value] if optional.has_value else []
 
 
+def _unbound(name: str) -> None:
+    raise CelError(f"undeclared reference to {name!r}")
+
+
 def _first(values: Sequence[Any]) -> Optional:
     return Optional.of(values[0]) if values else Optional.none()
 
@@ -393,4 +464,5 @@ _HELPERS: Mapping[str, Callable[..., Any]] = {
     "held": _held,
     "first": _first,
     "flat": _flat,
+    "unbound": _unbound,
 }

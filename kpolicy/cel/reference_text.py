@@ -187,9 +187,10 @@ class _Writer:
 
     def function(self, name: str, arguments: Sequence[nodes.Node], *, method: bool) -> str:
         found = self.declarations.function(name)
-        full = found.name if found else name.lstrip(".")
         if found is None:
-            raise CelError(f"undeclared reference to {full!r}", phase="check")
+            # Unchecked programs may call what is not there: an error when it is reached.
+            return f"x_unbound({self.constant(name)})"
+        full = found.name
         native = NATIVE_METHODS if method else NATIVE_FUNCTIONS
         if full in native and all(
             o.implementation.__module__ == _STANDARD for o in found.overloads

@@ -116,9 +116,9 @@ def run_compiled(case: Case, *, strict: bool = False) -> Outcome:
     return Outcome(tag(value, environment.opaque), type=program.result_type)
 
 
-def run_reference(case: Case) -> Outcome:
+def run_reference(case: Case, *, strict: bool = False) -> Outcome:
     """Evaluate a case by cel-python, behind kpolicy's parser and checker."""
-    environment = environment_of(case)
+    environment = environment_of(case, strict=strict)
     try:
         program = reference_program(
             environment, case["expr"], check=not case.get("disable_check", False)
