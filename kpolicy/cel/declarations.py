@@ -22,10 +22,10 @@ class Overload:
 
     - `id`: unique in the environment, in cel-go's manner (`string_substring_int_int`).
     - `parameters`: argument types, the receiver first when `member`.
-    - `implementation`: called with run-time values that already fit `parameters` (a `dyn` or `T` parameter
-      gets any value; list elements and map values are not checked beforehand). It is pure, must not
-      change its arguments, and fails by raising `CelError(message)` (see `kpolicy.cel.errors`); ints
-      that leave 64 bits are its own business to reject.
+    - `implementation`: called with run-time values that already fit `parameters` (a `dyn` or `T`
+      parameter gets any value; list elements and map values are not checked beforehand). It is
+      pure, must not change its arguments, and fails by raising `CelError(message)` (see
+      `kpolicy.cel.errors`); ints that leave 64 bits are its own business to reject.
     - `member`: called as `receiver.name(...)`, else `name(...)`; declare two overloads for both.
     - `needs_context`: the implementation gets the evaluation's `context` object (see
       `Program.evaluate`) before the other arguments. Programs that use such an overload say so in
@@ -72,9 +72,9 @@ class Macro:
 class Library:
     """A named set of declarations: one file in `kpolicy/cel/library/`, or a plugin's.
 
-    `constants` maps names to (type, value); type names such as `net.IP` are constants of type `type`.
-    `opaque` maps each Python class of the library's own run-time values to its CEL type; such a class
-    has `__eq__`, `__hash__` and a canonical `__str__`.
+    `constants` maps names to (type, value); type names such as `net.IP` are constants of type
+    `type`. `opaque` maps each Python class of the library's own run-time values to its CEL type;
+    such a class has `__eq__`, `__hash__` and a canonical `__str__`.
     `source` names the specification (spec section, upstream doc).
     `refused` maps variables that exist elsewhere but cannot exist here to the reason, which is
     said instead of "undeclared reference"; a declared variable of that name takes precedence.

@@ -8,7 +8,7 @@ from typing import Any
 from kpolicy.cel.declarations import Library, Overload
 from kpolicy.cel.errors import CelError
 from kpolicy.cel.types import Type
-from kpolicy.cel.values import no_overload, type_of
+from kpolicy.cel.values import class_type, no_overload, type_of
 
 
 class Callee:
@@ -76,14 +76,33 @@ class Callee:
             raise CelError(no_overload(self.name, *args))
         return None
 
+    def settled(self, classes: tuple[type, ...]) -> Callable[..., Any]:
+        """Return what to call for values of these classes: an implementation if they settle it."""
+        names = [self._type_name(each) for each in classes]
+        found = [
+            overload
+            for overload in self.overloads
+            if all(
+                p.is_parameter or p.name in ("dyn", "any", n)
+                for p, n in zip(overload.parameters, names, strict=True)
+            )
+        ]
+        implementations = {overload.implementation for overload in found}
+        if len(implementations) == 1:
+            return implementations.pop()
+        if self.needs_context:
+            return lambda context, *args: self.invoke(args, context)
+        return lambda *args: self.invoke(args)
+
+    def _type_name(self, kind: type) -> str:
+        found = class_type(kind, self._opaque)
+        return "" if found is None else found.name
+
     def _fits(self, value: Any, declared: Type) -> bool:
         name = declared.name
         if declared.is_parameter or name == "dyn" or name == "any":
             return True
-        try:
-            return type_of(value, self._opaque).name == name
-        except CelError:
-            return False
+        return self._type_name(type(value)) == name
 
     def _fits_deeply(self, value: Any, declared: Type) -> bool:
         """As `_fits`, and the first element or entry fits the type's parameters."""

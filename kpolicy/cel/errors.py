@@ -12,8 +12,8 @@ Phase = Literal["parse", "check", "evaluate"]
 class CelError(KpolicyError):
     """A CEL expression that cannot be parsed or checked, or whose evaluation failed.
 
-    `line` and `column` count from 1 in the expression's own source (0 = unknown); `hint` is the next
-    step ("did you mean ..."). Library functions raise `CelError("message")`; the place is
+    `line` and `column` count from 1 in the expression's own source (0 = unknown); `hint` is the
+    next step ("did you mean ..."). Library functions raise `CelError("message")`; the place is
     added by the program that called them.
     """
 

@@ -143,8 +143,8 @@ class _Builder:
 
         def select(frame: Frame) -> Any:
             value = operand(frame)
-            frame.charge(1)
             try:
+                frame.charge(1)
                 return compute(value, field)
             except CelError as error:
                 raise self.located(error, node) from None
@@ -160,10 +160,10 @@ class _Builder:
 
         def apply(frame: Frame) -> Any:
             values = [step(frame) for step in steps]
-            frame.charge(1)
-            if cost is not None:
-                frame.charge(_charge(cost, values))
             try:
+                frame.charge(1)
+                if cost is not None:
+                    frame.charge(_charge(cost, values))
                 return callee.invoke(values, frame.context)
             except CelError as error:
                 raise self.located(error, node) from None
@@ -202,7 +202,7 @@ class _Builder:
                 return value
             return self.located(CelError(no_overload(name, value)), node)
 
-        def logical(frame: Frame) -> bool:
+        def logical(frame: Frame) -> Any:
             first = operand(left, frame)
             if first is absorbing:
                 return absorbing
@@ -330,7 +330,7 @@ class _Builder:
 
         return loop
 
-    def run_quantifier(self, node: Loop, frame: Frame, turns: Any) -> bool:
+    def run_quantifier(self, node: Loop, frame: Frame, turns: Any) -> Any:
         deciding = node.kind == "exists"
         failed: CelError | None = None
         for _, body in turns:
@@ -355,7 +355,7 @@ class _Builder:
         raise self.located(CelError(no_overload(node.kind, value)), node)
 
     def run_exists_one(self, node: Loop, frame: Frame, turns: Any) -> bool:
-        return sum(self.predicate(node, body(frame)) for _, body in turns) == 1
+        return len(self.run_filter(node, frame, turns)) == 1
 
     def run_filter(self, node: Loop, frame: Frame, turns: Any) -> list[Any]:
         return [item for item, body in turns if self.predicate(node, body(frame))]

@@ -2,7 +2,8 @@
 
 Comprehension macros keep their own node (`Comprehension`) instead of cel-spec's fold, so that the
 compiler can emit a real loop. Every node has `offset`, the index of its first significant
-character in the source (for a call or selection: of the operator, name or dot, as cel-go reports it).
+character in the source (for a call or selection: of the operator, parenthesis or dot, as cel-go
+reports it).
 """
 
 from __future__ import annotations
@@ -44,7 +45,10 @@ class Select(Node):
 
 @dataclass(slots=True)
 class Call(Node):
-    """A function or operator: operators have cel-go's names (`_+_`, `_&&_`, `!_`, `_?_:_`, `_[_]`, `_[?_]`, `@in`)."""
+    """A function or operator.
+
+    Operators have cel-go's names: `_+_`, `_&&_`, `!_`, `-_`, `_?_:_`, `_[_]`, `_[?_]`, `@in`.
+    """
 
     function: str
     target: Node | None

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 from kpolicy.cel.errors import CelError
 from kpolicy.cel.exact import Frame, Step, build
 from kpolicy.cel.nodes import Call, Node
+from kpolicy.cel.optimizer import fold
 from kpolicy.cel.scopes import Resolved, resolve
 from kpolicy.cel.types import Type
 
 if TYPE_CHECKING:
+    from kpolicy.cel.codegen import Generated
     from kpolicy.cel.environment import Environment
 
 
@@ -47,9 +49,11 @@ class Program:
 
     @property
     def resolved(self) -> Resolved:
-        """The tree with its names resolved."""
+        """The tree with its names resolved and its constant parts folded."""
         if self._resolved is None:
-            self._resolved = resolve(self.ast, self.environment.names)
+            resolved = resolve(self.ast, self.environment.names)
+            resolved.root = fold(resolved.root)
+            self._resolved = resolved
         return self._resolved
 
     @property
@@ -81,8 +85,28 @@ class Program:
         except RecursionError:
             raise CelError("a value nests too deeply to evaluate", source=self.source) from None
 
+    def python_source(self) -> str:
+        """Return the generated code, to be read; '' when the expression is evaluated exactly."""
+        generated = self._generate()
+        return "" if generated is None else generated.source()
+
+    def _generate(self) -> Generated | None:
+        from kpolicy.cel.codegen import Unsupported, generate
+
+        try:
+            return generate(self.resolved, self.source, self.environment.budget)
+        except (Unsupported, RecursionError):
+            return None
+
     def _compiled(self) -> Callable[..., Any]:
-        return self.evaluate_exactly
+        generated = self._generate()
+        if generated is None:
+            return self.evaluate_exactly
+        try:
+            return generated.function(self.evaluate_exactly)
+        except (RecursionError, SyntaxError, MemoryError):
+            # Deeper than Python's compiler goes; the exact evaluation has no such limit.
+            return self.evaluate_exactly
 
     def __repr__(self) -> str:
         return f"Program({self.source!r})"

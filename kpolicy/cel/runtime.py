@@ -7,7 +7,7 @@ inlines the common cases and calls these for the rest. Source: cel-spec doc/lang
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from kpolicy.cel.errors import CelError
@@ -320,7 +320,7 @@ def merge_entry(made: list[tuple[Any, Any]], entry: Any) -> None:
 
 
 def optional_element(value: Any) -> Optional:
-    """Return the optional of an `[?value]` or `{?k: value}`; raises `CelError` for another value."""
+    """Return the optional of an element marked `?`; raises `CelError` for another value."""
     if isinstance(value, Optional):
         return value
     raise CelError(f"an element marked ? must be an optional, not {_kind(value)}")
@@ -350,7 +350,7 @@ def _kind(value: Any) -> str:
 
 
 #: Operators that evaluate all their operands, by cel-go's names.
-OPERATORS: Final = {
+OPERATORS: Final[Mapping[str, Callable[..., Any]]] = {
     "_+_": add, "_-_": subtract, "_*_": multiply, "_/_": divide, "_%_": modulo, "-_": negate,
     "_==_": equal, "_!=_": not_equal, "_<_": less, "_<=_": less_equals, "_>_": greater,
     "_>=_": greater_equals, "!_": logical_not, "@in": contains, "_[_]": index,

@@ -223,7 +223,7 @@ class _Resolver:
         return None
 
     def named(self, node: Node, name: str, fields: tuple[str, ...]) -> Node:
-        """Resolve an identifier; `fields` are those of a chain whose bindings decide at run time."""
+        """Resolve an identifier; `fields` belong to a chain that the bindings decide."""
         if name in self.scope:
             return Local(node.offset, self.scope[name], name)
         if self.names.variables is not None:
@@ -294,7 +294,7 @@ class _Resolver:
         slot = self.slot()
         added = {node.variable: slot}
         slot2 = None
-        names = (node.variable,)
+        names: tuple[str, ...] = (node.variable,)
         if node.variable2 is not None:
             slot2 = self.slot()
             added[node.variable2] = slot2

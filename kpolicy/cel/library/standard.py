@@ -149,7 +149,7 @@ def to_string(value: Any) -> str:
 
 
 def format_double(value: float) -> str:
-    """Return a double as Go's `%g` does: the fewest digits, an exponent below 1e-4 and from 1e+06."""
+    """Return a double as Go's `%g` does: fewest digits, an exponent below 1e-4, from 1e+06."""
     if value != value:
         return "NaN"
     if math.isinf(value):

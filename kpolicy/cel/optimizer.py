@@ -1,0 +1,94 @@
+"""Folds what is constant in a resolved tree: pure calls of literals become their values.
+
+So a quantity or a timestamp in the source is read once. A call whose folding fails is left to fail
+when it is evaluated. It looks at literals only; what it cannot know, it leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from kpolicy.cel.errors import CelError
+from kpolicy.cel.nodes import Call, Constant, ListNode, MapEntry, MapNode, Node, Select
+from kpolicy.cel.scopes import Apply, Let, Loop, OptionalLoop
+from kpolicy.cel.values import MISSING, Optional, make_map
+
+#: The longest text and the most elements a folded value may have; longer ones are made at run time.
+_MAX_SIZE = 10_000
+
+
+def fold(node: Node) -> Node:
+    """Return the tree with constant parts folded; the given one is left unchanged."""
+    match node:
+        case Apply(callee=callee):
+            args = [fold(argument) for argument in node.args]
+            folded = Apply(node.offset, callee, args)
+            return _called(folded)
+        case Select():
+            return replace(node, operand=fold(node.operand))
+        case Call(function="_?_:_"):
+            test, chosen, other = (fold(argument) for argument in node.args)
+            if isinstance(test, Constant) and isinstance(test.value, bool):
+                return chosen if test.value else other
+            return Call(node.offset, node.function, None, [test, chosen, other])
+        case Call():
+            return Call(node.offset, node.function, None, [fold(a) for a in node.args])
+        case ListNode():
+            return replace(node, elements=[fold(element) for element in node.elements])
+        case MapNode():
+            entries = [MapEntry(fold(e.key), fold(e.value), e.optional) for e in node.entries]
+            return replace(node, entries=entries)
+        case Loop():
+            condition = None if node.condition is None else fold(node.condition)
+            return replace(node, range=fold(node.range), body=fold(node.body), condition=condition)
+        case Let():
+            slots = [(slot, fold(value)) for slot, value in node.slots]
+            return replace(node, slots=slots, body=fold(node.body))
+        case OptionalLoop():
+            return replace(node, target=fold(node.target), body=fold(node.body))
+    return node
+
+
+def literal(node: Node) -> Any:
+    """Return the value that a node spells by itself, or `MISSING`."""
+    match node:
+        case Constant(value=value):
+            return value
+        case ListNode(elements=elements, optional=optional) if not optional:
+            values = [literal(element) for element in elements]
+            return MISSING if any(v is MISSING for v in values) else values
+        case MapNode(entries=entries) if not any(e.optional for e in entries):
+            pairs = [(literal(e.key), literal(e.value)) for e in entries]
+            if any(key is MISSING or value is MISSING for key, value in pairs):
+                return MISSING
+            try:
+                return make_map(pairs)
+            except CelError:
+                return MISSING
+    return MISSING
+
+
+def _called(node: Apply) -> Node:
+    if node.callee.needs_context:
+        return node
+    values = [literal(argument) for argument in node.args]
+    if any(value is MISSING for value in values) or not all(map(_small, values)):
+        return node
+    try:
+        made = node.callee.invoke(values)
+    except CelError:
+        return node
+    # A list or map must be new at each evaluation: whoever gets it may change it.
+    return Constant(node.offset, made) if _shareable(made) and _small(made) else node
+
+
+def _shareable(value: Any) -> bool:
+    if isinstance(value, Optional):
+        return not value.has_value or _shareable(value.value)
+    return not isinstance(value, (list, tuple, Mapping))
+
+
+def _small(value: Any) -> bool:
+    return not isinstance(value, (str, bytes, list, Mapping)) or len(value) <= _MAX_SIZE
