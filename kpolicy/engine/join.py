@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -12,7 +12,7 @@ from kpolicy.engine.lazy import Library
 from kpolicy.engine.local import Settings, Tally, add_findings
 from kpolicy.engine.plan import Plan
 from kpolicy.engine.request_object import request_of
-from kpolicy.engine.rows import Row, filters_of, relations_of
+from kpolicy.engine.rows import Guess, Row, filters_of, relations_of
 from kpolicy.engine.speculate import holds
 from kpolicy.manifests.model import ManifestFile
 from kpolicy.policy.compiled import CompiledPolicy
@@ -66,8 +66,9 @@ class JoinEvaluator:
         bindings: dict[str, Any] | None = None
         for pending in row.pending:
             unit = self.plan.units[pending.unit]
-            if pending.asked is not None and self._as_guessed(unit, resource, pending.asked):
-                if self.settings.everything:
+            guess = self._right_guess(unit, resource, pending.guesses)
+            if guess is not None:
+                if guess.passed and self.settings.everything:
                     passed = (Verdict(0, "pass", ""),)
                     add_findings(unit, resource, passed, placer, tally, True)
                 continue
@@ -75,12 +76,18 @@ class JoinEvaluator:
                 bindings = self.bindings(resource)
             self.evaluate(unit, resource, bindings, placer, tally)
 
-    def _as_guessed(self, unit: Unit, resource: Resource, asked: Any) -> bool:
+    def _right_guess(
+        self, unit: Unit, resource: Resource, guesses: Sequence[Guess]
+    ) -> Guess | None:
+        """Return the first guess that the real indexes bear out."""
         filters = self.filters.get(unit.number, _NO_FILTERS)
-        return all(
-            holds(question, resource, self.snapshot, self.plan.relations, filters)
-            for question in asked
-        )
+        for guess in guesses:
+            if all(
+                holds(question, resource, self.snapshot, self.plan.relations, filters)
+                for question in guess.asked
+            ):
+                return guess
+        return None
 
     def bindings(self, resource: Resource) -> dict[str, Any]:
         """Return what expressions about a resource can read."""
@@ -119,7 +126,7 @@ class JoinEvaluator:
         if resource is None:
             return "", "", ""
         # A filtered question is the narrower one, and the likelier to be the reason.
-        for question in sorted(compiled.questions, key=lambda q: (not q.filter, q.relation)):
+        for question in sorted(compiled.questions, key=lambda q: not q.filter):
             direction = self.plan.relations[question.relation]
             index = self.snapshot.index(direction.relation)
             chosen = self.context.filters.get(question.filter)

@@ -56,7 +56,7 @@ class Plan:
     @property
     def questions(self) -> frozenset[Question]:
         """All relations (with filters) that some policy asks for."""
-        return frozenset().union(*(unit.compiled.questions for unit in self.units))
+        return frozenset(q for unit in self.units for q in unit.compiled.questions)
 
     def policies(self) -> Mapping[str, Policy]:
         """Return the policies as they run (severities of the configuration applied), by id."""

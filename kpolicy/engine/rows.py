@@ -21,12 +21,19 @@ if TYPE_CHECKING:
     from kpolicy.relations.model import Relation
 
 
+class Guess(NamedTuple):
+    """Answers under which a policy has nothing to report; `passed` = it met the resource at all."""
+
+    asked: tuple[Asked, ...]
+    passed: bool
+
+
 class Pending(NamedTuple):
     """A join policy that a worker could not decide for good."""
 
     unit: int
-    asked: tuple[Asked, ...] | None
-    """The guesses under which the policy is satisfied; None = evaluate it in full."""
+    guesses: tuple[Guess, ...] = ()
+    """If none is borne out, the policy is evaluated in full."""
 
 
 class Row(NamedTuple):
@@ -156,16 +163,17 @@ class RowMaker:
     ) -> tuple[Sequence[Verdict], Pending | None]:
         """Return the final verdicts of a join policy, or what is still open."""
         compiled = unit.compiled
-        full = Pending(unit.number, None)
+        full = Pending(unit.number)
         if compiled.policy.check is not None or _BEYOND & compiled.references:
             return (), full
         context = self.context
+        guesses = []
         for guess in (True, False):
             context.begin(resource, self.filters[unit.number], guess)
             try:
                 verdicts = evaluate(unit, resource, bindings, context, None, self.everything)
             except Unguessable:
-                return (), full
+                continue
             asked = tuple(dict.fromkeys(context.asked))
             if not asked:
                 # Decided by the resource alone, unless the finding would name others.
@@ -173,8 +181,8 @@ class RowMaker:
                     return (), full
                 return verdicts, None
             if all(verdict.outcome == "pass" for verdict in verdicts):
-                return (), Pending(unit.number, asked)
-        return (), full
+                guesses.append(Guess(asked, bool(verdicts)))
+        return (), Pending(unit.number, tuple(guesses))
 
 
 #: What only the join phase can bind.

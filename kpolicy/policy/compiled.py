@@ -67,7 +67,8 @@ class CompiledPolicy:
     filters: Mapping[str, Program] = field(default_factory=lambda: MappingProxyType({}))
     variables: Mapping[str, Program] = field(default_factory=lambda: MappingProxyType({}))
     validations: tuple[CompiledValidation, ...] = ()
-    questions: frozenset[Question] = frozenset()
+    questions: tuple[Question, ...] = ()
+    """The relations it asks for, in the order in which they are written; filters have none."""
     references: frozenset[str] = frozenset()
     joins: bool = False
 
@@ -151,7 +152,7 @@ class _Compiler:
         self.params = frozenset(p.name for p in policy.params)
         self.free_params = bool(policy.metadata.get("free-params"))
         self.filters = {f.name for f in policy.filters}
-        self.questions: set[Question] = set()
+        self.questions: dict[Question, None] = {}
         self.joins = policy.check is not None and not policy.metadata.get("local")
 
     def problem(self, message: str, at: SourceLocation, text: SourceText | None, hint: str) -> None:
@@ -251,7 +252,7 @@ class _Compiler:
                 hint = did_you_mean(given, self.filters) or "define it under filters"
                 self.at_offset(expression, offset, f'{what}: no filter "{given}"', hint)
             name = given
-        self.questions.add(Question(relation, name))
+        self.questions[Question(relation, name)] = None
 
 
 def compile_policy(
@@ -275,8 +276,15 @@ def compile_policy(
     for named in policy.filters:
         what = f'filter "{named.name}"'
         program = work.compile(named.expression, what, BOOL, nothing, ("item",), ("params",))
-        if program is not None:
-            filters[named.name] = program
+        if program is None:
+            continue
+        filters[named.name] = program
+        beyond = sorted(program.functions & JOINS)
+        if beyond:
+            work.problem(
+                f"{what} calls {beyond[0]}; a filter looks at its item and the parameters alone",
+                named.expression.location, None, "ask for relations in variables or validations",
+            )  # fmt: skip
     variables: dict[str, Program] = {}
     known: set[str] = set()
     for named in policy.variables:
@@ -298,7 +306,7 @@ def compile_policy(
             filters=MappingProxyType(filters),
             variables=MappingProxyType(variables),
             validations=validations,
-            questions=frozenset(work.questions),
+            questions=tuple(work.questions),
             references=references,
             joins=joins,
         ),
