@@ -15,6 +15,7 @@ from kpolicy.cel.library.ip import IP, IP_TYPE, AddressError, parse_ip, parse_ne
 from kpolicy.cel.types import BOOL, INT, STRING, Type, type_of_type
 
 CIDR_TYPE: Final = Type("net.CIDR")
+_FAILED: Final = "network address parse error during conversion from string: "
 
 
 class CIDR:
@@ -49,8 +50,8 @@ def parse_cidr(text: str) -> CIDR:
     address, problem = _parse_prefix(text)
     if isinstance(address, CIDR):
         return address
-    prefix = "network address parse error during conversion from string: "
-    raise CelError(prefix + prefix + f"netip.ParsePrefix({quoted(text)}): {problem}")
+    # The API server says it twice when netip has failed.
+    raise CelError(f"{_FAILED}{_FAILED}netip.ParsePrefix({quoted(text)}): {problem}")
 
 
 def _parse_prefix(text: str) -> tuple[CIDR | None, str]:
@@ -69,7 +70,7 @@ def _parse_prefix(text: str) -> tuple[CIDR | None, str]:
     if len(digits) > 3 or int(digits) > address.bits:
         return None, "prefix length out of range"
     if mapped:
-        raise CelError(f"IPv4-mapped IPv6 address {quoted(text)} is not allowed")
+        raise CelError(f"{_FAILED}IPv4-mapped IPv6 address {quoted(text)} is not allowed")
     return CIDR(address, int(digits)), ""
 
 

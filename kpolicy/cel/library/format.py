@@ -79,9 +79,10 @@ def _rule(rule: str, pattern: str, *examples: str) -> str:
     return f"{rule} (e.g. {shown}regex used for validation is '{pattern}')"
 
 
-def _too_long(text: str, limit: int) -> list[str]:
+def _too_long(text: str, limit: int, unit: str) -> list[str]:
+    """Return the complaint about more than `limit` bytes; `unit` is what Kubernetes calls them."""
     long = len(text.encode("utf-8", "replace")) > limit
-    return [f"must be no more than {limit} bytes"] if long else []
+    return [f"must be no more than {limit} {unit}"] if long else []
 
 
 def _fits(pattern: str, text: str) -> bool:
@@ -95,7 +96,7 @@ def _unprefixed(text: str) -> str:
 
 
 def _label(text: str) -> list[str]:
-    found = _too_long(text, 63)
+    found = _too_long(text, 63, "characters")
     if not _fits(_LABEL, text):
         if _fits(_SUBDOMAIN, text):
             found.append("must not contain dots")
@@ -104,15 +105,15 @@ def _label(text: str) -> list[str]:
     return found
 
 
-def _subdomain(text: str) -> list[str]:
-    found = _too_long(text, 253)
+def _subdomain(text: str, unit: str = "characters") -> list[str]:
+    found = _too_long(text, 253, unit)
     if not _fits(_SUBDOMAIN, text):
         found.append(_rule(_SUBDOMAIN_RULE, _SUBDOMAIN, "example.com"))
     return found
 
 
 def _label_1035(text: str) -> list[str]:
-    found = _too_long(text, 63)
+    found = _too_long(text, 63, "characters")
     if not _fits(_LABEL_1035, text):
         found.append(_rule(_LABEL_1035_RULE, _LABEL_1035, "my-name", "abc-123"))
     return found
@@ -130,20 +131,20 @@ def _qualified_name(text: str) -> list[str]:
     name = parts[-1]
     if len(parts) == 2:
         if parts[0]:
-            found += [f"prefix part {complaint}" for complaint in _subdomain(parts[0])]
+            found += [f"prefix part {complaint}" for complaint in _subdomain(parts[0], "bytes")]
         else:
             found.append("prefix part must be non-empty")
     if not name:
         found.append("name part must be non-empty")
     else:
-        found += [f"name part {complaint}" for complaint in _too_long(name, 63)]
+        found += [f"name part {complaint}" for complaint in _too_long(name, 63, "bytes")]
     if not _fits(_NAME, name):
         found.append(f"name part {rule}")
     return found
 
 
 def _label_value(text: str) -> list[str]:
-    found = _too_long(text, 63)
+    found = _too_long(text, 63, "bytes")
     if not _fits(_VALUE, text):
         found.append(_rule(_VALUE_RULE, _VALUE, "MyValue", "my_value", "12345"))
     return found

@@ -25,8 +25,8 @@ MAX_PRECISION: Final = 100
 def format_string(template: str, arguments: Sequence[Any]) -> str:
     """Return `template` with each clause replaced by the argument of its position.
 
-    A clause is `%[.precision]` and one of s d f e b o x X; `%%` is a per cent sign. Raises `CelError`
-    for an unknown clause, a missing argument and one that does not fit its clause. Arguments
+    A clause is `%[.precision]` and one of s d f e b o x X; `%%` is a per cent sign. Raises
+    `CelError` for an unknown clause, a missing argument and one that does not fit. Arguments
     that no clause uses are ignored.
     """
     pieces: list[str] = []

@@ -145,6 +145,8 @@ def parse_quantity(text: str) -> Quantity:
         return Quantity(
             -value if negative else value, scale, form, text=text if is_canonical else ""
         )
+    if not match[2] and not decimals:
+        raise CelError("unable to parse numeric part of quantity")
     return _wide(numerator, decimals, negative, form, base, exponent)
 
 

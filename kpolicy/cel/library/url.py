@@ -7,7 +7,7 @@ the UTF-8 bytes it would be in Go.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Final
 
 from kpolicy.cel.declarations import Function, Library, Overload
@@ -118,32 +118,35 @@ def _is_encoded(data: bytes, kept: frozenset[int]) -> bool:
 
 
 def _unescape(data: bytes, part: str = "") -> bytes:
-    """Return `data` with %XX decoded; `part` is "host", "zone", "query" or any other.
+    """Return `data` with %XX decoded; `part` is "host", "zone" or '' for any other.
 
     Raises `_UrlError` for a malformed escape and for what a host must not hold.
     """
-    if part in ("host", "zone"):
-        bad = next((b for b in data if b < 0x80 and b not in _HOST and b != 0x25), None)
-    else:
-        bad = None
     pieces = data.split(b"%")
+    _check_host(pieces[0], part)
     result = bytearray(pieces[0])
     for piece in pieces[1:]:
         digits = piece[:2]
         if len(digits) < 2 or not _HEX.issuperset(digits):
-            # An escape's three characters may reach into what follows.
-            raise _UrlError(f"invalid URL escape {quoted('%' + _text(piece[:2]))}")
+            raise _UrlError(f"invalid URL escape {quoted('%' + _text(digits))}")
         value = int(digits, 16)
         if digits != b"25" and (
             (part == "host" and value < 0x80)
             or (part == "zone" and value != 0x20 and value not in _HOST)
         ):
             raise _UrlError(f"invalid URL escape {quoted('%' + _text(digits))}")
+        _check_host(piece[2:], part)
         result.append(value)
         result += piece[2:]
-    if bad is not None:
-        raise _UrlError(f"invalid character {quoted(chr(bad))} in host name")
     return bytes(result)
+
+
+def _check_host(data: bytes, part: str) -> None:
+    """Raise `_UrlError` for an ASCII character that a host (or zone) must not hold."""
+    if part in ("host", "zone"):
+        for byte in data:
+            if byte < 0x80 and byte not in _HOST:
+                raise _UrlError(f"invalid character {quoted(chr(byte))} in host name")
 
 
 def _scheme(data: bytes) -> tuple[bytes, bytes]:
@@ -275,20 +278,17 @@ def parse_url(text: str) -> URL:
     if not problem:
         # As a request the fragment would count as path or query; so it is parsed again without it.
         before, _, fragment = _bytes(text).partition(b"#")
+        failed = _text(before)
         try:
             url = _parse(before, request=False)
-            if fragment:
-                url = _with_fragment(url, fragment)
+            failed = text
+            return _with_fragment(url, fragment) if fragment else url
         except _UrlError as error:
-            problem = f"parse {quoted(_text(before))}: {error}"
-        else:
-            return url
+            problem = f"parse {quoted(failed)}: {error}"
     raise CelError(f"URL parse error during conversion from string: {problem}")
 
 
 def _with_fragment(url: URL, fragment: bytes) -> URL:
-    from dataclasses import replace
-
     plain = _unescape(fragment)
     raw = b"" if _escape(plain, _FRAGMENT) == fragment else fragment
     return replace(url, fragment=plain, raw_fragment=raw)
