@@ -114,7 +114,7 @@ class _Collector:
     def collect(self, data: bytes) -> LoadedFile:
         path = self.file.path
         empty = True
-        for parsed in parse(data, self.limits):
+        for parsed in parse(data, self.limits, path.endswith(".json")):
             if isinstance(parsed, Broken):
                 self.broken(parsed)
                 empty = False

@@ -38,10 +38,11 @@ class Broken:
     chunk: Chunk
 
 
-def parse(data: bytes, limits: Limits) -> Iterator[Parsed | Broken]:
+def parse(data: bytes, limits: Limits, json: bool = False) -> Iterator[Parsed | Broken]:
     """Yield the documents of `data` in order.
 
-    Documents are read one by one: those around a broken one are kept.
+    Documents are read one by one: those around a broken one are kept. `json` says that the text is
+    meant to be JSON, so that errors are explained as errors in JSON.
     """
     text, flawed = decode(data)
     index = 0
@@ -52,12 +53,12 @@ def parse(data: bytes, limits: Limits) -> Iterator[Parsed | Broken]:
             yield Broken(index, message, line + chunk.lines_before, column, chunk)
             index += 1
             continue
-        for document in read_chunk(chunk, index, limits):
+        for document in read_chunk(chunk, index, limits, json):
             yield document
             index = document.index + 1
 
 
-def read_chunk(chunk: Chunk, index: int, limits: Limits) -> Iterator[Parsed | Broken]:
+def read_chunk(chunk: Chunk, index: int, limits: Limits, json: bool) -> Iterator[Parsed | Broken]:
     """Yield the documents of `chunk` (one, as a rule), numbered from `index`."""
     common = read_block(chunk.text, limits, chunk.lines_before)
     if common is not None:
@@ -75,8 +76,7 @@ def read_chunk(chunk: Chunk, index: int, limits: Limits) -> Iterator[Parsed | Br
             yield Parsed(index, body, duplicates, chunk)
             index += 1
     except YamlError as error:
-        if json_error and (json_error.line, json_error.column) >= (error.line, error.column):
-            # What understood more of the text explains it better.
+        if json_error and (json or _explains_better(json_error, error)):
             error = json_error
         yield Broken(index, error.message, error.line, error.column, chunk)
 
@@ -95,3 +95,10 @@ def _read_json(
         yield Parsed(index, body, duplicates, chunk)
         index += 1
     return None
+
+
+def _explains_better(json_error: YamlError, error: YamlError) -> bool:
+    """Return whether the JSON reader understood more of the text than libyaml did."""
+    return "in double quotes" not in json_error.message and (
+        (json_error.line, json_error.column) >= (error.line, error.column)
+    )
