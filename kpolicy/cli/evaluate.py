@@ -47,9 +47,9 @@ NAMES = ("object", "oldObject", "request", "params", "namespaceObject")
 @click.option("--show-python", is_flag=True, help="Print the Python that the expression becomes.")
 @plugin_options
 def evaluate(expression: str | None, **options: Any) -> int:
-    """Evaluate one CEL expression on a document and print its value as JSON.
+    """Evaluate one CEL expression on a document.
 
-    Without EXPR expressions are read line by line. Variables are those of a policy: object,
+    Its value is printed as JSON. Without EXPR expressions are read line by line. Variables are those of a policy: object,
     oldObject, request, params, namespaceObject, and what --var declares.
     """
     from kpolicy.cel import DYN, Environment

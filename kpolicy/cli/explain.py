@@ -17,7 +17,7 @@ from kpolicy.cli.options import loading_options
     show_default=True, help="How to print it.",
 )  # fmt: skip
 def explain(ids: tuple[str, ...], **options: Any) -> int:
-    """Say what a policy is for, what to do about a finding, and what can be set."""
+    """Say what a policy is for, and what to do about a finding."""
     from kpolicy.cli.describe import as_data, as_markdown, as_text
     from kpolicy.cli.files import write_stdout
     from kpolicy.cli.loading import load

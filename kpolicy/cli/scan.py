@@ -131,7 +131,9 @@ FAILED = 2
 @click.option("-q", "--quiet", is_flag=True, help="No notes and no progress on standard error.")
 @click.option("-v", "--verbose", is_flag=True, help="Say what was loaded, on standard error.")
 def scan(paths: tuple[str, ...], **options: Any) -> int:
-    """Scan manifests: files, directories, or standard input (-). Without PATH: this directory.
+    """Scan manifests: files, directories, or standard input (-).
+
+    Without PATH, this directory is scanned.
 
     Exit status: 0 nothing found at or above --fail-on; 1 findings; 2 usage, configuration,
     policy or plugin error, or input that could not be read.

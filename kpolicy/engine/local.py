@@ -30,6 +30,8 @@ class Settings:
     user: Mapping[str, Any] = field(default_factory=dict)
     everything: bool = False
     """Whether passes and skips are wanted."""
+    unused: bool = False
+    """Whether suppressions that suppress nothing are wanted: those of every resource count then."""
 
 
 @dataclass(slots=True)
@@ -137,7 +139,7 @@ class LocalEvaluator:
                 add_findings(unit, resource, verdicts, placer, tally, settings.everything)
         if self.maker is not None:
             self._guess(self.maker, resource, bindings, placer, tally)
-        if noted or plan.joins or settings.everything:
+        if noted or plan.joins or settings.everything or settings.unused:
             note_annotations(resource, tally)
 
     def _guess(

@@ -39,6 +39,7 @@ def scan(request: ScanRequest, toolbox: Toolbox) -> Report:
         operation=request.operation or "CREATE",
         user=request.user,
         everything=request.results_all,
+        unused=request.report_unused_suppressions,
     )
     files = {file.path: file for file in discovery.files}
     jobs = jobs_for(discovery.files, request.jobs)

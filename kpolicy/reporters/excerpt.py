@@ -35,7 +35,8 @@ def excerpt(
         before, marked, after = _cut(before, marked, after, room)
     number = str(line).rjust(gutter)
     text = f"{number} │ {before}{marked}{after}".rstrip()
-    caret = f"{' ' * len(number)} │ {' ' * cells(before)}{'^' * (1 if point else max(cells(marked), 1))}"
+    length = 1 if point else max(cells(marked), 1)
+    caret = f"{' ' * len(number)} │ {' ' * cells(before)}{'^' * length}"
     return text, caret
 
 
