@@ -115,11 +115,30 @@ class _Generator(Calls, Loops):
 
     def result(self, node: Node) -> None:
         """Emit the evaluation of the whole and its return."""
-        if self.is_test(node):
-            self.jump(node, False, Target((ast.Return(constant(False)),), escapes=True))
-            self.emit(ast.Return(constant(True)))
-            return
-        self.emit(ast.Return(self.value(node).code))
+        match node:
+            case Call(function="_&&_" | "_||_", args=[left, right]):
+                absorbing = node.function == "_||_"
+                leave = Target((ast.Return(constant(absorbing)),), escapes=True)
+                self.jump(left, absorbing, leave)
+                self.result_of_test(right)
+            case Let(body=body):
+                self.bind(node)
+                self.result(body)
+            case _ if self.is_test(node):
+                self.result_of_test(node)
+            case _:
+                self.emit(ast.Return(self.value(node).code))
+
+    def result_of_test(self, node: Node) -> None:
+        """Emit the return of a node that must be a bool."""
+        match node:
+            case Call(function="_&&_" | "_||_"):
+                self.result(node)
+            case Loop(kind="all" | "exists"):
+                self.jump(node, False, Target((ast.Return(constant(False)),), escapes=True))
+                self.emit(ast.Return(constant(True)))
+            case _:
+                self.emit(ast.Return(self.test(node)))
 
     def guard_names(self, root: Node) -> None:
         """Surrender when the bindings hold a dotted name, which would hide a field.
