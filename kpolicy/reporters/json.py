@@ -7,7 +7,7 @@ from typing import Any
 
 from kpolicy.findings import SEVERITIES, Finding, Place, Related, Report, ResourceRef
 from kpolicy.location import SourceLocation
-from kpolicy.reporters.model import ReportContext, Reporter
+from kpolicy.reporters.model import ReportContext
 
 # Legal inside JSON strings, but a terminal or a JavaScript reader may act on them.
 _UNSAFE = re.compile("[\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -107,10 +107,3 @@ def _without_surrogates(value: Any) -> Any:
     if isinstance(value, list):
         return [_without_surrogates(v) for v in value]
     return value
-
-
-reporter = Reporter(
-    name="json",
-    render=render,
-    doc="The stable machine-readable shape, with a published JSON Schema.",
-)

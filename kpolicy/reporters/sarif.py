@@ -12,7 +12,7 @@ from urllib.parse import quote
 from kpolicy.findings import Finding, Place, PolicyInfo, Related, Report, Severity
 from kpolicy.location import SourceLocation
 from kpolicy.reporters.json import encode
-from kpolicy.reporters.model import ReportContext, Reporter
+from kpolicy.reporters.model import ReportContext
 from kpolicy.reporters.rendering import clean, repository_path
 
 SCHEMA = (
@@ -57,13 +57,6 @@ def as_log(report: Report, context: ReportContext) -> dict[str, Any]:
             }
         ],
     }
-
-
-reporter = Reporter(
-    name="sarif",
-    render=render,
-    doc="SARIF 2.1.0, for GitHub code scanning and other viewers.",
-)
 
 
 def _policies(report: Report) -> list[PolicyInfo]:

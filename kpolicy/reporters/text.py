@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from kpolicy.findings import Finding, Place, Report, ResourceRef
 from kpolicy.location import SourceLocation
 from kpolicy.reporters.excerpt import excerpt
-from kpolicy.reporters.model import ReportContext, Reporter
+from kpolicy.reporters.model import ReportContext
 from kpolicy.reporters.rendering import (
     by_path,
     clean,
@@ -30,13 +30,6 @@ _STYLES = {
 def render(report: Report, context: ReportContext) -> str:
     """Return the report as text; with ANSI colours when `context.color`."""
     return _Text(report, context).render()
-
-
-reporter = Reporter(
-    name="text",
-    render=render,
-    doc="For people: grouped by file, with source lines, carets, related places and remediation.",
-)
 
 
 class _Text:

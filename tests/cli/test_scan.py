@@ -325,7 +325,7 @@ def test_unused_suppressions_are_named_on_request(scan: Run, repository: Path) -
     assert "note:" not in scan("apps").stderr
     result = scan("apps", "--unused-suppressions")
     assert "note: apps/good.yaml:" in result.stderr
-    assert "no-latest" in result.stderr
+    assert "kpolicy.dev/ignore" in result.stderr
 
 
 def test_colour_is_for_terminals_and_on_request(scan: Run) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import textwrap
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from kpolicy.errors import Problem
 from kpolicy.findings import Finding, Place, ResourceRef
 from kpolicy.hookspecs import Hooks
 from kpolicy.location import SourceLocation
+from kpolicy.plugins.discovery import _may_have_plugins
 from kpolicy.plugins.manager import BUILTIN, PluginHost, make_plugin_manager, make_toolbox
 
 Install = Callable[..., str]
@@ -401,3 +403,28 @@ def test_one_host_knows_nothing_of_another(install: Install) -> None:
     without = make_plugin_manager(entry_points=False)
     assert "acme" in names(with_plugin.reporters())
     assert "acme" not in names(without.reporters())
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("[kpolicy]\nacme = acme\n", True),
+        ("[console_scripts]\nx = y:z\n\n[ kpolicy ]\nacme = acme\n", True),
+        ("[console_scripts]\nkpolicy = y:z\n", False),
+        ("", False),
+    ],
+)
+def test_a_quick_look_tells_whether_there_can_be_plugins(
+    text: str, found: bool, tmp_path: Path
+) -> None:
+    """It may say yes wrongly, and never no."""
+    info = tmp_path / "acme-1.0.dist-info"
+    info.mkdir()
+    (info / "entry_points.txt").write_text(text)
+    assert _may_have_plugins([str(tmp_path / "missing"), str(tmp_path)]) is found
+
+
+def test_a_quick_look_leaves_archives_to_importlib(tmp_path: Path) -> None:
+    archive = tmp_path / "plugins.zip"
+    archive.write_bytes(b"")
+    assert _may_have_plugins([str(archive)])
