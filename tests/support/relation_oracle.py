@@ -229,8 +229,8 @@ def affinity(field: str) -> Callable[[Thing, Thing, list[Thing]], bool]:
             return False
         block = dig(a.pod, "affinity", field) or {}
         terms = list(block.get("requiredDuringSchedulingIgnoredDuringExecution") or [])
-        for weighted in block.get("preferredDuringSchedulingIgnoredDuringExecution") or []:
-            terms.append(weighted["podAffinityTerm"])
+        preferred = block.get("preferredDuringSchedulingIgnoredDuringExecution") or []
+        terms += [weighted["podAffinityTerm"] for weighted in preferred]
         return any(
             term_selects(
                 with_own(t.get("labelSelector"), t, a),
@@ -341,8 +341,7 @@ def routes_to(a: Thing, b: Thing, _all: list[Thing]) -> bool:
     if a.kind == "Ingress":
         backends = [a.dig("spec", "defaultBackend")]
         for rule in a.dig("spec", "rules") or []:
-            for path in dig(rule, "http", "paths") or []:
-                backends.append(path.get("backend"))
+            backends += [path.get("backend") for path in dig(rule, "http", "paths") or []]
         for backend in backends:
             if backend:
                 port = backend["service"].get("port") or {}
@@ -351,9 +350,10 @@ def routes_to(a: Thing, b: Thing, _all: list[Thing]) -> bool:
                 )
     elif a.kind == "HTTPRoute":
         for rule in a.dig("spec", "rules") or []:
-            for ref in rule.get("backendRefs") or []:
-                if ref.get("kind", "Service") == "Service":
-                    wanted.append((ref.get("namespace") or a.ns, ref["name"], ref.get("port")))
+            wanted += [
+                (ref.get("namespace") or a.ns, ref["name"], ref.get("port"))
+                for ref in rule.get("backendRefs") or []
+            ]
     for ns, name, port in wanted:
         if (ns, name) != (b.ns, b.name):
             continue
@@ -447,12 +447,12 @@ def binds_subject(a: Thing, b: Thing, _all: list[Thing]) -> bool:
             ns = s.get("namespace") or a.ns
             if ns and (s["name"], ns) == (b.name, b.ns):
                 return True
-        if s["kind"] == "User" and b.name:
-            if s["name"] == f"system:serviceaccount:{b.ns}:{b.name}":
-                return True
-        if s["kind"] == "Group" and b.name:
-            if s["name"] in ("system:serviceaccounts", f"system:serviceaccounts:{b.ns}"):
-                return True
+        user = f"system:serviceaccount:{b.ns}:{b.name}"
+        if s["kind"] == "User" and b.name and s["name"] == user:
+            return True
+        groups = ("system:serviceaccounts", f"system:serviceaccounts:{b.ns}")
+        if s["kind"] == "Group" and b.name and s["name"] in groups:
+            return True
     return False
 
 
