@@ -333,7 +333,7 @@ def _explain(error: Any, text: str, lines_before: int) -> YamlError:
         message = f"{at!r} cannot begin a plain value; quote the value"
     elif "mapping values are not allowed" in problem:
         message = f"{problem}; quote a value that contains ': ', or check the indentation"
-    elif error.context and error.context_mark is not None:
+    elif error.context and error.context_mark and error.context_mark.line != mark.line:
         began = error.context_mark.line + 1 + lines_before
         message = f"{problem} {error.context} that begins at line {began}"
     return YamlError(message, mark.line + 1 + lines_before, mark.column + 1)

@@ -64,7 +64,7 @@ def test_a_broken_document_takes_no_other_along() -> None:
     assert [(d.body["metadata"]["name"], d.index) for d in loaded.documents] == [("a", 0), ("b", 2)]
     [(line, column, message)] = errors(loaded)
     assert (line, column) == (6, 1)
-    assert "that begins at line 5" in message
+    assert message == "did not find expected node content"
 
 
 def test_a_separator_inside_text_is_no_separator() -> None:
@@ -162,6 +162,11 @@ def test_an_error_says_where_and_what(text: str, line: int, column: int, words: 
     [(at_line, at_column, message)] = errors(read(text))
     assert words in message
     assert (at_line, at_column) == (line, column)
+
+
+def test_an_error_says_where_its_collection_begins() -> None:
+    [(_, _, message)] = errors(read("x: 1\na: {b: 1,\n  c\nd: [\n"))
+    assert "that begins at line 2" in message
 
 
 # Anchors, merges, duplicates ------------------------------------------------------------------
