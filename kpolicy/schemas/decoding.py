@@ -1,0 +1,288 @@
+"""Typed decoding: what the API server makes of an object of a built-in kind before all else.
+
+Go decodes JSON into structs: a field of the wrong JSON type refuses the whole object, and a `null`
+in a declared field is as if the field were absent. A value of the right JSON type that its Go type
+refuses (a quantity `abc`) refuses the object too, with another word. Undeclared fields are ignored.
+Source: k8s.io/apimachinery/pkg/runtime/serializer/json, encoding/json, and kube-linter's reader.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Literal
+
+from kpolicy.frozen import FrozenDict, FrozenList
+from kpolicy.schemas.model import Definitions, SchemaSet
+
+Verdict = Literal["typed", "untyped", "wrong-type"]
+
+#: apimachinery/pkg/api/resource: sign, digits, then a decimal or binary suffix or an exponent.
+_QUANTITY = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?", re.ASCII)
+_DATE_TIME = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII
+)
+
+_ARTICLE = {
+    "object": "a mapping", "array": "a list", "string": "a string", "integer": "an integer",
+    "number": "a number", "boolean": "true or false", "quantity": "a quantity",
+    "int-or-string": "an integer or a string",
+}  # fmt: skip
+
+_SUFFIX_FORMATS = ("byte", "date-time")
+
+
+@dataclass(frozen=True, slots=True)
+class WrongType:
+    """A field of the wrong JSON type: where it is, what was expected and what stands there."""
+
+    pointer: str
+    expected: str
+    found: str
+
+    @property
+    def message(self) -> str:
+        """One line for a finding."""
+        path = ".".join(self.pointer.split("/")[1:]).replace("~1", "/").replace("~0", "~")
+        return (
+            f"{path}: expected {self.expected}, found {self.found}; Kubernetes refuses the object"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What decoding says of one object.
+
+    `body` is the same object unless a `null` had to go. `wrong` is the first field of the wrong
+    type, in the order of the manifest, as Go names one only.
+    """
+
+    body: FrozenDict
+    verdict: Verdict = "typed"
+    wrong: WrongType | None = None
+
+
+@dataclass(slots=True, eq=False)
+class _Shape:
+    """What a value must be, compiled from a schema.
+
+    `exact` is the Python type that needs no second look.
+    """
+
+    kind: str
+    format: str = ""
+    exact: type | None = None
+    fields: dict[str, _Shape] = field(default_factory=dict)
+    rest: _Shape | None = None
+    """Of the values of a map, or of a list's items."""
+
+
+class Decoder:
+    """Decodes objects of the kinds in one schema set; compiles a kind's shape when first met."""
+
+    def __init__(self, schemas: SchemaSet) -> None:
+        self._schemas = schemas
+        self._named: dict[str, _Shape] = {}
+        self._kinds: dict[tuple[str, str], _Shape | None] = {}
+
+    def decode(self, body: FrozenDict) -> Decoded:
+        """Return what the API server makes of `body`; an unknown kind is left as it is."""
+        api_version, kind = body.get("apiVersion"), body.get("kind")
+        if not isinstance(api_version, str) or not isinstance(kind, str):
+            return Decoded(body)
+        key = (api_version, kind)
+        if key in self._kinds:
+            shape = self._kinds[key]
+        else:
+            shape = self._kinds[key] = self._kind_shape(api_version, kind)
+        if shape is None or _is_clean(body, shape):
+            return Decoded(body)
+        for complaint in _complaints(body, shape, ""):
+            if isinstance(complaint, WrongType):
+                return Decoded(body, "wrong-type", complaint)
+            return Decoded(body, "untyped")
+        return Decoded(_without_nulls(body, shape))
+
+    def _kind_shape(self, api_version: str, kind: str) -> _Shape | None:
+        group, _, version = api_version.rpartition("/")
+        schema = self._schemas.schema_for(group, version, kind)
+        return None if schema is None else self._shape(schema.data, schema.definitions)
+
+    def _shape(self, data: Mapping[str, Any], definitions: Definitions) -> _Shape:
+        reference = data.get("$ref")
+        if reference is not None:
+            known = self._named.get(reference)
+            if known is None:
+                # Entered before it is filled: definitions may contain themselves.
+                known = self._named[reference] = _Shape("any")
+                self._fill(known, definitions.get(reference, {}), definitions)
+            return known
+        shape = _Shape("any")
+        self._fill(shape, data, definitions)
+        return shape
+
+    def _fill(self, shape: _Shape, data: Mapping[str, Any], definitions: Definitions) -> None:
+        kind = data.get("type") or ("object" if "properties" in data else "any")
+        shape.kind = kind
+        shape.format = data.get("format", "") if kind == "string" else ""
+        if kind == "string" and shape.format not in _SUFFIX_FORMATS:
+            shape.exact = str
+        elif kind == "boolean":
+            shape.exact = bool
+        elif kind == "integer" and data.get("format") != "int32":
+            shape.exact = int
+        elif kind == "integer":
+            shape.format = "int32"
+        for name, inner in data.get("properties", {}).items():
+            shape.fields[name] = self._shape(inner, definitions)
+        rest = data.get("items") if kind == "array" else data.get("additionalProperties")
+        if isinstance(rest, Mapping):
+            shape.rest = self._shape(rest, definitions)
+
+
+def _is_clean(value: dict[str, Any], shape: _Shape) -> bool:
+    """Return whether nothing in `value` needs a second look: true of every good manifest."""
+    fields, rest = shape.fields, shape.rest
+    for key, item in value.items():
+        inner = fields.get(key, rest)
+        if inner is None:
+            continue
+        if type(item) is inner.exact:
+            continue
+        if type(item) is FrozenDict:
+            if inner.kind == "any" or (inner.kind == "object" and _is_clean(item, inner)):
+                continue
+            return False
+        if type(item) is FrozenList:
+            if inner.kind == "any" or (inner.kind == "array" and _is_clean_list(item, inner.rest)):
+                continue
+            return False
+        if item is None or not _fits(item, inner):
+            return False
+    return True
+
+
+def _is_clean_list(items: list[Any], shape: _Shape | None) -> bool:
+    if shape is None:
+        return True
+    exact = shape.exact
+    for item in items:
+        if type(item) is exact:
+            continue
+        if type(item) is FrozenDict:
+            if shape.kind == "any" or (shape.kind == "object" and _is_clean(item, shape)):
+                continue
+            return False
+        if type(item) is FrozenList:
+            if shape.kind == "any" or (shape.kind == "array" and _is_clean_list(item, shape.rest)):
+                continue
+            return False
+        if not _fits(item, shape):
+            return False
+    return True
+
+
+def _fits(value: Any, shape: _Shape) -> bool:
+    """Return whether a scalar is of the type, and of the form, that `shape` asks for."""
+    return value is None or (_has_type(value, shape.kind) and _has_form(value, shape))
+
+
+def _has_type(value: Any, kind: str) -> bool:
+    if kind == "any":
+        return True
+    if isinstance(value, bool):
+        return kind == "boolean"
+    if isinstance(value, str):
+        return kind in ("string", "quantity", "int-or-string")
+    if isinstance(value, int):
+        return kind in ("integer", "number", "quantity", "int-or-string")
+    if isinstance(value, float):
+        return kind in ("number", "quantity")
+    if isinstance(value, dict):
+        return kind == "object"
+    return isinstance(value, list) and kind == "array"
+
+
+def _has_form(value: Any, shape: _Shape) -> bool:
+    kind = shape.kind
+    if kind == "quantity" and isinstance(value, str):
+        return _QUANTITY.fullmatch(value.strip()) is not None
+    if kind == "integer" or (kind == "int-or-string" and isinstance(value, int)):
+        bits = 31 if shape.format == "int32" or kind == "int-or-string" else 63
+        return bool(-(1 << bits) <= value < 1 << bits)
+    if shape.format == "byte":
+        return _is_base64(value)
+    if shape.format == "date-time":
+        return _DATE_TIME.fullmatch(value) is not None
+    return True
+
+
+def _is_base64(text: str) -> bool:
+    """Return whether Go's standard decoder takes `text`; it passes over line ends."""
+    try:
+        base64.b64decode(text.replace("\n", "").replace("\r", ""), validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    return True
+
+
+def _complaints(value: Any, shape: _Shape, pointer: str) -> Iterator[WrongType | str]:
+    """Yield what is wrong in `value`, in the order of the manifest: a `WrongType`, or a pointer."""
+    if value is None or shape.kind == "any":
+        return
+    if not _has_type(value, shape.kind):
+        yield WrongType(pointer, _ARTICLE.get(shape.kind, shape.kind), _word(value))
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            inner = shape.fields.get(key, shape.rest)
+            if inner is not None:
+                token = key.replace("~", "~0").replace("/", "~1")
+                yield from _complaints(item, inner, f"{pointer}/{token}")
+    elif isinstance(value, list):
+        if shape.rest is not None:
+            for index, item in enumerate(value):
+                yield from _complaints(item, shape.rest, f"{pointer}/{index}")
+    elif not _has_form(value, shape):
+        yield pointer
+
+
+def _without_nulls(value: Any, shape: _Shape | None) -> Any:
+    """Return `value` without its declared fields that are null; parts without any stay the same."""
+    if shape is None:
+        return value
+    if isinstance(value, FrozenDict):
+        kept = {
+            key: _without_nulls(item, shape.fields.get(key, shape.rest))
+            for key, item in value.items()
+            if item is not None or key not in shape.fields
+        }
+        same = len(kept) == len(value) and all(kept[k] is v for k, v in value.items())
+        return value if same else FrozenDict(kept, value.mark)
+    if isinstance(value, FrozenList):
+        items = [_without_nulls(item, shape.rest) for item in value]
+        same = all(a is b for a, b in zip(items, value, strict=True))
+        return value if same else FrozenList(items, value.mark)
+    return value
+
+
+def _word(value: Any) -> str:
+    """Return a value as a person calls it."""
+    if isinstance(value, bool):
+        return f"the boolean {'true' if value else 'false'}"
+    if isinstance(value, str):
+        return f"the string {value if len(value) <= 40 else value[:37] + '...'!r}"
+    if isinstance(value, (int, float)):
+        return f"the number {value}"
+    return "a mapping" if isinstance(value, dict) else "a list"
+
+
+@lru_cache(maxsize=1)
+def default_decoder() -> Decoder:
+    """Return the decoder of the newest bundled Kubernetes release."""
+    from kpolicy.schemas.bundle import load
+
+    return Decoder(load())

@@ -1,0 +1,121 @@
+"""Typed decoding: wrong JSON types refuse an object of a built-in kind, nulls vanish from it."""
+
+from __future__ import annotations
+
+import pytest
+
+from kpolicy.frozen import freeze
+from kpolicy.schemas.decoding import Decoded, default_decoder
+
+
+CONTAINERS = "/spec/template/spec/containers"
+
+
+def decode(api_version: str, kind: str, **fields: object) -> Decoded:
+    return default_decoder().decode(freeze({"apiVersion": api_version, "kind": kind, **fields}))
+
+
+def deployment(**spec: object) -> Decoded:
+    return decode("apps/v1", "Deployment", metadata={"name": "web"}, spec=spec)
+
+
+def containers(*items: object) -> Decoded:
+    return deployment(template={"spec": {"containers": list(items)}})
+
+
+@pytest.mark.parametrize(
+    ("decoded", "pointer", "expected", "found"),
+    [
+        (deployment(replicas="3"), "/spec/replicas", "an integer", "the string '3'"),
+        (deployment(replicas=3.5), "/spec/replicas", "an integer", "the number 3.5"),
+        (deployment(paused="no"), "/spec/paused", "true or false", "the string 'no'"),
+        (deployment(template=[]), "/spec/template", "a mapping", "a list"),
+        (deployment(replicas=True), "/spec/replicas", "an integer", "the boolean true"),
+        (containers({"name": True}), f"{CONTAINERS}/0/name", "a string", "the boolean true"),
+        (
+            containers({"name": "a", "env": [{"name": "A", "value": 1}]}),
+            f"{CONTAINERS}/0/env/0/value", "a string", "the number 1",
+        ),
+        (
+            containers({"name": "a", "resources": {"limits": {"cpu": False}}}),
+            f"{CONTAINERS}/0/resources/limits/cpu", "a quantity", "the boolean false",
+        ),
+        (
+            decode("v1", "ConfigMap", metadata={"name": "c", "labels": {"a/b": 1}}),
+            "/metadata/labels/a~1b", "a string", "the number 1",
+        ),
+        (
+            decode("v1", "Service", spec={"ports": [{"port": 80, "targetPort": {}}]}),
+            "/spec/ports/0/targetPort", "an integer or a string", "a mapping",
+        ),
+        (deployment(template={"spec": {"containers": {}}}), CONTAINERS, "a list", "a mapping"),
+    ],
+)  # fmt: skip
+def test_wrong_json_type_is_named(
+    decoded: Decoded, pointer: str, expected: str, found: str
+) -> None:
+    assert decoded.verdict == "wrong-type"
+    assert decoded.wrong is not None
+    assert (decoded.wrong.pointer, decoded.wrong.expected, decoded.wrong.found) == (
+        pointer, expected, found,
+    )  # fmt: skip
+
+
+def test_the_first_wrong_field_is_the_one_named() -> None:
+    wrong = deployment(replicas="3", paused=1).wrong
+    assert wrong is not None and wrong.pointer == "/spec/replicas"
+
+
+@pytest.mark.parametrize(
+    "decoded",
+    [
+        deployment(replicas=3, extra={"undeclared": 1}),
+        containers({"name": "a", "resources": {"limits": {"cpu": 1, "memory": 1.5, "x": "1e3"}}}),
+        containers({"name": "a", "ports": [{"containerPort": 80}]}),
+        decode("v1", "Service", spec={"ports": [{"port": 80, "targetPort": "http"}]}),
+        decode("example.com/v1", "Widget", spec={"replicas": "3"}),
+        decode("v1", "Secret", data={"a": "aGk=\n"}),
+        decode(
+            "apiextensions.k8s.io/v1", "CustomResourceDefinition",
+            spec={"versions": [{"name": "v1", "schema": {"openAPIV3Schema": {
+                "properties": {"spec": {"default": {"a": 1}}}}}}]},
+        ),
+    ],
+)  # fmt: skip
+def test_right_types_pass(decoded: Decoded) -> None:
+    assert decoded.verdict == "typed" and decoded.wrong is None
+
+
+@pytest.mark.parametrize(
+    "decoded",
+    [
+        containers({"name": "a", "resources": {"limits": {"cpu": "abc"}}}),
+        containers({"name": "a", "resources": {"limits": {"cpu": ""}}}),
+        decode("v1", "Secret", data={"a": "not base64!"}),
+        containers({"name": "a", "ports": [{"containerPort": 2**40}]}),
+    ],
+)
+def test_a_value_that_its_type_refuses_leaves_the_object_untyped(decoded: Decoded) -> None:
+    assert decoded.verdict == "untyped" and decoded.wrong is None
+
+
+def test_null_in_a_declared_field_is_absent() -> None:
+    decoded = containers({"name": "a", "securityContext": {"capabilities": None}, "env": None})
+    container = decoded.body["spec"]["template"]["spec"]["containers"][0]
+    assert container == {"name": "a", "securityContext": {}}
+    assert decoded.verdict == "typed"
+
+
+def test_null_under_an_undeclared_key_or_in_a_map_stays() -> None:
+    decoded = decode("v1", "ConfigMap", data={"a": None}, other=None, immutable=None)
+    assert decoded.body == {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "data": {"a": None},
+        "other": None,
+    }
+
+
+def test_a_clean_body_is_handed_on_as_it_is() -> None:
+    body = freeze({"apiVersion": "v1", "kind": "ConfigMap", "data": {"a": "b"}})
+    assert default_decoder().decode(body).body is body
