@@ -65,7 +65,7 @@ def name(c: Chance) -> str:
 
 def space(c: Chance) -> str:
     """Return a namespace as written."""
-    return str(c.pick(("", "default", "n1")))
+    return str(c.pick(("", "default", "default", "n1")))
 
 
 def space_name(c: Chance) -> str:
@@ -76,15 +76,9 @@ def space_name(c: Chance) -> str:
 def claim(c: Chance) -> str:
     """Return the name of a claim."""
     known = (
-        "c1",
-        "c1",
-        "data-web-0",
-        "data-web-1",
-        "data-web-01",
-        "web-0-data",
-        "a-data",
-        "d-a-1-data",
-    )
+        "c1", "c1", "c1", "data-web-0", "data-web-0", "data-web-1", "data-web-01", "web-0-data",
+        "web-0-data", "a-data", "d-a-1-data",
+    )  # fmt: skip
     return str(c.pick(known))
 
 
@@ -220,7 +214,7 @@ def claim_template(c: Chance) -> Body:
 
 WORKLOADS = (
     ("apps/v1", "Deployment"), ("apps/v1", "Deployment"), ("apps/v1", "StatefulSet"),
-    ("apps/v1", "StatefulSet"), ("v1", "Pod"), ("v1", "Pod"), ("batch/v1", "CronJob"),
+    ("apps/v1", "StatefulSet"), ("v1", "Pod"), ("batch/v1", "CronJob"),
     ("v1", "ReplicationController"),
 )  # fmt: skip
 
@@ -230,9 +224,9 @@ def workload(pod: Callable[[Chance], Body]) -> Callable[[Chance], Body]:
 
     def make(c: Chance) -> Body:
         api, kind = c.pick(WORKLOADS)
-        owners = c.many(owner, 1) if not c.often() else []
+        owners = c.many(owner, 1)
         more: Body = {"owners": owners} if owners else {}
-        own = c.pick(("a", "web", "web", ""))
+        own = c.pick(("a", "b", "web", "web", "web", ""))
         if kind == "Pod":
             return obj(kind, own, space(c), api, spec=pod(c), labels=labels(c), **more)
         bare = not c.often() and not c.often()
@@ -244,7 +238,7 @@ def workload(pod: Callable[[Chance], Body]) -> Callable[[Chance], Body]:
         if c.often():
             spec["selector"] = labels(c) if kind == "ReplicationController" else selector(c)
         if kind == "StatefulSet":
-            spec["volumeClaimTemplates"] = c.many(claim_template, 1)
+            spec["volumeClaimTemplates"] = [claim_template(c)] if c.often() else []
         return obj(kind, own, space(c), api, spec=spec, **more)
 
     return make
@@ -475,14 +469,14 @@ Placed = tuple[Body, str, str]
 
 def world(c: Chance) -> list[Placed]:
     """Return bodies that have to do with each other, each with its file and scope."""
-    theme = c.pick((*THEMES, ALL))
-    count = c.pick(range(2, 12))
+    theme = c.pick((THEMES[0], THEMES[0], *THEMES, ALL))
+    count = c.pick(range(3, 16))
     return [(c.pick(theme)(c), str(c.pick(PATHS)), str(c.pick(SCOPES))) for _ in range(count)]
 
 
 def file(c: Chance) -> list[tuple[Body, str]]:
     """Return bodies and scopes for one file."""
-    theme = c.pick((*THEMES, ALL))
+    theme = c.pick((THEMES[0], THEMES[0], *THEMES, ALL))
     return [(c.pick(theme)(c), str(c.pick(SCOPES))) for _ in range(c.pick(range(4)))]
 
 
