@@ -13,7 +13,7 @@ from kpolicy.cel.declarations import Function, Library, Overload
 from kpolicy.cel.errors import CelError
 from kpolicy.cel.library.limits import check_text
 from kpolicy.cel.types import BYTES, DYN, STRING
-from kpolicy.cel.values import Duration, Optional, Timestamp, UInt, type_of
+from kpolicy.cel.values import Duration, Optional, Timestamp, type_of
 
 #: Beyond this a JSON number loses digits in many readers; protobuf writes such an int as a string.
 _SAFE_INT: Final = 2**53 - 1
@@ -52,15 +52,15 @@ def encode_json(value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    if value is None or isinstance(value, (bool, float)):
-        return (
-            int(value)
-            if isinstance(value, float) and value.is_integer() and abs(value) <= _SAFE_INT
-            else value
-        )
+    """Return what `json` writes as protobuf would write `value`."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, float):
+        whole = value.is_integer() and abs(value) <= _SAFE_INT and (value or str(value) == "0.0")
+        return int(value) if whole else value
     if isinstance(value, str):
         return str(value)
-    if isinstance(value, (int, UInt)):
+    if isinstance(value, int):
         return int(value) if abs(value) <= _SAFE_INT else str(value)
     if isinstance(value, bytes):
         return encode(value)
@@ -71,14 +71,10 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Optional):
         return _plain(value.value) if value.has_value else None
     if isinstance(value, Mapping):
-        return {_json_key(key): _plain(value[key]) for key in value}
+        if not all(isinstance(key, str) for key in value):
+            raise CelError("json.encode: the keys of a map must be strings")
+        return {str(key): _plain(value[key]) for key in value}
     raise CelError(f"json.encode: a {type_of(value).name} has no JSON form")
-
-
-def _json_key(key: Any) -> str:
-    if key is True or key is False:
-        return "true" if key else "false"
-    return str(key)
 
 
 LIBRARY: Final = Library(

@@ -79,8 +79,8 @@ def _text6(number: int) -> str:
 
 
 def quoted(text: str) -> str:
-    """Return `text` in double quotes for an error message."""
-    return json.dumps(text, ensure_ascii=False)
+    """Return `text` in double quotes for an error message, cut where it is very long."""
+    return json.dumps(text if len(text) <= 300 else text[:300] + "...", ensure_ascii=False)
 
 
 class AddressError(ValueError):

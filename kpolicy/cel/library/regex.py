@@ -29,6 +29,9 @@ def compile_regex(pattern: str) -> Any:
     """
     import re2
 
+    if "\\C" in pattern and _has_byte_escape(pattern):
+        # One byte, maybe half a character: RE2 in C++ has it, Go's has not.
+        raise _illegal(pattern, "invalid escape sequence: `\\C`")
     options = re2.Options()
     options.log_errors = False
     try:
@@ -37,7 +40,28 @@ def compile_regex(pattern: str) -> Any:
         reason = error.args[0] if error.args else error
         if isinstance(reason, bytes):
             reason = reason.decode("utf-8", "replace")
-        raise CelError(f"error parsing regexp: {reason}: `{pattern}`") from None
+        raise _illegal(pattern, str(reason)) from None
+
+
+def _illegal(pattern: str, reason: str) -> CelError:
+    shown = pattern if len(pattern) <= 100 else pattern[:100] + "..."
+    return CelError(f"error parsing regexp: {reason[:200]} in `{shown}`")
+
+
+def _has_byte_escape(pattern: str) -> bool:
+    r"""Say whether the pattern has `\C` outside of `\Q...\E`."""
+    position = 0
+    while (position := pattern.find("\\", position)) >= 0:
+        escape = pattern[position + 1 : position + 2]
+        if escape == "C":
+            return True
+        if escape == "Q":
+            end = pattern.find("\\E", position + 2)
+            if end < 0:
+                return False
+            position = end
+        position += 2
+    return False
 
 
 def _encode(text: str) -> bytes:

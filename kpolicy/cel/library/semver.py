@@ -12,6 +12,7 @@ from typing import ClassVar, Final
 
 from kpolicy.cel.declarations import Function, Library, Overload
 from kpolicy.cel.errors import CelError
+from kpolicy.cel.library.ip import quoted
 from kpolicy.cel.types import BOOL, INT, STRING, Type
 from kpolicy.cel.values import INT_MAX, UINT_MAX
 
@@ -72,9 +73,9 @@ class Semver:
 
 def _number(name: str, text: str) -> int:
     if not _DIGITS.issuperset(text):
-        raise CelError(f'Invalid character(s) found in {name} number "{text}"')
+        raise CelError(f"Invalid character(s) found in {name} number {quoted(text)}")
     if len(text) > 1 and text[0] == "0":
-        raise CelError(f'{name.capitalize()} number must not contain leading zeroes "{text}"')
+        raise CelError(f"{name.capitalize()} number must not contain leading zeroes {quoted(text)}")
     return _uint64(text)
 
 
@@ -82,7 +83,7 @@ def _uint64(text: str) -> int:
     if not text:
         raise CelError('a version number must have digits, found ""')
     if len(text) > 20 or int(text) > UINT_MAX:
-        raise CelError(f'version number "{text}" is out of range')
+        raise CelError(f"version number {quoted(text)} is out of range")
     return int(text)
 
 
@@ -91,10 +92,12 @@ def _prerelease(text: str) -> int | str:
         raise CelError("Prerelease is empty")
     if _DIGITS.issuperset(text):
         if len(text) > 1 and text[0] == "0":
-            raise CelError(f'Numeric PreRelease version must not contain leading zeroes "{text}"')
+            raise CelError(
+                f"Numeric PreRelease version must not contain leading zeroes {quoted(text)}"
+            )
         return _uint64(text)
     if not _ALPHANUMERIC.issuperset(text):
-        raise CelError(f'Invalid character(s) found in prerelease "{text}"')
+        raise CelError(f"Invalid character(s) found in prerelease {quoted(text)}")
     return text
 
 
@@ -115,7 +118,7 @@ def parse_semver(text: str) -> Semver:
         if not part:
             raise CelError("Build meta data is empty")
         if not _ALPHANUMERIC.issuperset(part):
-            raise CelError(f'Invalid character(s) found in build meta data "{part}"')
+            raise CelError(f"Invalid character(s) found in build meta data {quoted(part)}")
     return Semver((major, minor, patch), prerelease, build)
 
 
