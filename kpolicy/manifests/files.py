@@ -86,6 +86,7 @@ class _Walk:
         return self.result()
 
     def result(self) -> Discovery:
+        self.invalid.sort(key=lambda invalid: invalid.location)
         self.files.sort(key=lambda file: file.path.split("/"))
         files, skipped, notes = set_templates_aside(self.files, self.options.limits, os.path.isfile)
         return Discovery(files, tuple(self.invalid), skipped, notes)
