@@ -9,7 +9,7 @@ from typing import Any
 from kpolicy.engine.evaluate import Surroundings, Unit, Verdict, evaluate
 from kpolicy.engine.findings import Placer
 from kpolicy.engine.lazy import Library
-from kpolicy.engine.local import Settings, Tally, add_findings
+from kpolicy.engine.local import Settings, Tally, add_findings, admission
 from kpolicy.engine.plan import Plan
 from kpolicy.engine.request_object import request_of
 from kpolicy.engine.rows import Guess, Row, filters_of, relations_of
@@ -53,9 +53,9 @@ class JoinEvaluator:
         units = self.plan.meeting(resource.api_version, resource.kind, True)
         if not units:
             return
-        bindings = self.bindings(resource)
+        bindings, operation = self.bindings(resource)
         for unit in units:
-            test = unit.matcher.test
+            test = unit.matcher.test_for(operation)
             if test is not None and not test(resource):
                 continue
             tally.evaluations += 1
@@ -73,7 +73,7 @@ class JoinEvaluator:
                     add_findings(unit, resource, passed, placer, tally, True)
                 continue
             if bindings is None:
-                bindings = self.bindings(resource)
+                bindings, _ = self.bindings(resource)
             self.evaluate(unit, resource, bindings, placer, tally)
 
     def _right_guess(
@@ -89,19 +89,19 @@ class JoinEvaluator:
                 return guess
         return None
 
-    def bindings(self, resource: Resource) -> dict[str, Any]:
-        """Return what expressions about a resource can read."""
+    def bindings(self, resource: Resource) -> tuple[dict[str, Any], str]:
+        """Return what expressions about a resource can read, and the operation."""
         namespace = self.snapshot.namespace_of(resource)
+        new, old, operation = admission(resource, self.settings)
         bindings: dict[str, Any] = {
-            "object": resource.body,
-            "oldObject": None,
+            "object": new,
+            "oldObject": old,
             "namespaceObject": None if namespace is None else namespace.body,
         }
         if self.needs_request:
-            bindings["request"] = request_of(
-                resource, self.snapshot.kinds, self.settings.operation, self.settings.user
-            )
-        return bindings
+            kinds, user = self.snapshot.kinds, self.settings.user
+            bindings["request"] = request_of(resource, kinds, operation, user)
+        return bindings, operation
 
     def evaluate(
         self,

@@ -26,12 +26,27 @@ class Settings:
     """What every evaluation of a scan is told, besides the plan."""
 
     limits: Limits = field(default_factory=Limits)
-    operation: str = "CREATE"
+    operation: str = ""
+    """What `request.operation` is; "" = UPDATE where the base has the resource, else CREATE."""
+    before: Mapping[Resource, Resource] = field(default_factory=dict)
+    """The base's resource for each resource of the head that the base has too."""
     user: Mapping[str, Any] = field(default_factory=dict)
     everything: bool = False
     """Whether passes and skips are wanted."""
     unused: bool = False
     """Whether suppressions that suppress nothing are wanted: those of every resource count then."""
+
+
+def admission(resource: Resource, settings: Settings) -> tuple[Any, Any, str]:
+    """Return `object`, `oldObject` and the operation, as the API server would have them.
+
+    The object of a deletion is null, and what is deleted is `oldObject`.
+    """
+    old = settings.before.get(resource) if settings.before else None
+    operation = settings.operation or ("CREATE" if old is None else "UPDATE")
+    if operation == "DELETE":
+        return None, resource.body, operation
+    return resource.body, None if old is None else old.body, operation
 
 
 @dataclass(slots=True)
@@ -118,18 +133,13 @@ class LocalEvaluator:
         """Evaluate one resource and add what was found to `tally`."""
         plan, settings = self.plan, self.settings
         self.context.resource = resource
-        bindings: dict[str, Any] = {
-            "object": resource.body,
-            "oldObject": None,
-            "namespaceObject": None,
-        }
+        new, old, operation = admission(resource, settings)
+        bindings: dict[str, Any] = {"object": new, "oldObject": old, "namespaceObject": None}
         if self.needs_request:
-            bindings["request"] = request_of(
-                resource, plan.kinds, settings.operation, settings.user
-            )
+            bindings["request"] = request_of(resource, plan.kinds, operation, settings.user)
         noted = False
         for unit in plan.meeting(resource.api_version, resource.kind, False):
-            test = unit.matcher.test
+            test = unit.matcher.test_for(operation)
             if test is not None and not test(resource):
                 continue
             tally.evaluations += 1
@@ -138,7 +148,7 @@ class LocalEvaluator:
                 noted = True
                 add_findings(unit, resource, verdicts, placer, tally, settings.everything)
         if self.maker is not None:
-            self._guess(self.maker, resource, bindings, placer, tally)
+            self._guess(self.maker, resource, bindings, operation, placer, tally)
         if noted or plan.joins or settings.everything or settings.unused:
             note_annotations(resource, tally)
 
@@ -147,12 +157,13 @@ class LocalEvaluator:
         maker: RowMaker,
         resource: Resource,
         bindings: dict[str, Any],
+        operation: str,
         placer: Placer,
         tally: Tally,
     ) -> None:
         pending: list[Pending] = []
         for unit in self.plan.meeting(resource.api_version, resource.kind, True):
-            test = unit.matcher.test
+            test = unit.matcher.test_for(operation)
             if test is not None and not test(resource):
                 continue
             tally.evaluations += 1

@@ -149,8 +149,7 @@ def make_plan(
         if compiled is None:
             continue
         params = _params(policy, request, config, wrong_params)
-        operation = request.operation or "CREATE"
-        units.append(Unit(compiled, Matcher(policy, kinds, operation), params, len(units)))
+        units.append(Unit(compiled, Matcher(policy, kinds), params, len(units)))
     if problems:
         raise PolicyError(*problems)
     _check_param_names(request, catalogue)

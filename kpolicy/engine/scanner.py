@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from kpolicy.config.model import Config
-from kpolicy.engine.findings import finish
+from kpolicy.engine.findings import Anchor, finish
 from kpolicy.engine.join import join_rows, join_whole
 from kpolicy.engine.local import Settings, Tally, local_phase, without_collector
 from kpolicy.engine.plan import Plan, make_plan
@@ -36,12 +36,21 @@ def scan(request: ScanRequest, toolbox: Toolbox) -> Report:
     clock.lap("discover")
     settings = Settings(
         limits=request.limits,
-        operation=request.operation or "CREATE",
+        operation=request.operation,
         user=request.user,
         everything=request.results_all,
         unused=request.report_unused_suppressions,
     )
     files = {file.path: file for file in discovery.files}
+    if request.base:
+        from kpolicy.engine.base import compare, discover_base
+
+        options = SourceOptions(limits=request.limits, exclude=config.paths_exclude)
+        base = discover_base(request, toolbox, options)
+        with without_collector():
+            found = compare(request, toolbox, config, plan, settings, discovery, base)
+        clock.lap("compare")
+        return _report(request, toolbox, config, plan, found.tally, files, clock, found.findings)
     jobs = jobs_for(discovery.files, request.jobs)
     if jobs > 1:
         tally = parallel_phase(plan, settings, discovery.files, jobs, toolbox, request, config)
@@ -76,8 +85,9 @@ def _report(
     tally: Tally,
     files: dict[str, ManifestFile],
     clock: _Clock,
+    findings: Sequence[tuple[Finding, Anchor]] | None = None,
 ) -> Report:
-    numbered = finish(tally.findings, plan.policies())
+    numbered = finish(tally.findings, plan.policies()) if findings is None else findings
     rules = Rules(
         config=config,
         baseline=read_baseline(request.baseline) if request.baseline else frozenset(),

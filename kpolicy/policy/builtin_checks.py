@@ -25,11 +25,19 @@ def _duplicate_key(
             yield Violation(problem.message, (problem.line, problem.column), problem.pointer)
 
 
+def _invalid_field_type(
+    resource: Resource, snapshot: Snapshot, params: Mapping[str, Any]
+) -> Iterable[Violation]:
+    for problem in resource.problems:
+        if problem.kind == "invalid-field-type":
+            yield Violation(problem.message, problem.pointer)
+
+
 def _other_problem(
     resource: Resource, snapshot: Snapshot, params: Mapping[str, Any]
 ) -> Iterable[Violation]:
     for problem in resource.problems:
-        if problem.kind != "duplicate-key":
+        if problem.kind not in ("duplicate-key", "invalid-field-type"):
             yield Violation(problem.message, (problem.line, problem.column), problem.pointer)
 
 
@@ -79,6 +87,23 @@ def builtin_policies() -> tuple[Policy, ...]:
             remediation="Remove one of the two, or rename the one that was meant otherwise.",
             references=("https://yaml.org/spec/1.2.2/#3213-node-comparison",),
             check=_duplicate_key,
+            metadata=_LOCAL,
+        ),
+        Policy(
+            id="invalid-field-type",
+            severity="error",
+            title="A field has the wrong JSON type",
+            pack=PACK,
+            category="manifest",
+            default=True,
+            description=(
+                "A field of a built-in kind holds a value of another JSON type than its API says: "
+                "a string for a number, a mapping for a list, an unquoted `yes` or `1.0` for a "
+                "string. The API server refuses the whole object."
+            ),
+            remediation="Write the type that the message names; quote what is to be a string.",
+            references=("https://kubernetes.io/docs/reference/kubernetes-api/",),
+            check=_invalid_field_type,
             metadata=_LOCAL,
         ),
         Policy(

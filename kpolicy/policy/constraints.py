@@ -56,7 +56,7 @@ def _rules(reader: Reader, node: SourceNode | None, what: str) -> list[dict[str,
                     reader.strings(fields.get("apiVersions"), f"{here}.apiVersions")
                 ),
                 "resources": list(reader.strings(fields.get("resources"), f"{here}.resources")),
-                "operations": [operation for operation, _ in operations] or ["*"],
+                "operations": [operation for operation, _ in operations],
                 "resourceNames": list(
                     reader.strings(fields.get("resourceNames"), f"{here}.resourceNames")
                 ),

@@ -24,12 +24,19 @@ def _globs(patterns: Sequence[str]) -> Callable[[str], object] | None:
     return re.compile("|".join(translate(p) for p in patterns)).match
 
 
-class Matcher:
-    """Decides whether a policy meets a resource. `test` None = the kind decides alone."""
+#: What a policy meets that says nothing about operations.
+USUAL = ("CREATE", "UPDATE")
 
-    __slots__ = ("_exact", "_excluded", "_kinds", "_policy", "_rules", "_table", "test")
+
+class Matcher:
+    """Decides whether a policy meets a resource."""
+
+    __slots__ = (
+        "_exact", "_excluded", "_kinds", "_policy", "_rules", "_table", "_tests", "operation",
+    )  # fmt: skip
 
     def __init__(self, policy: Policy, kinds: Kinds, operation: str = "CREATE") -> None:
+        self.operation = operation
         self._policy = policy
         self._table = kinds
         match = policy.match
@@ -38,7 +45,21 @@ class Matcher:
         constraints = policy.metadata.get("matchConstraints")
         self._rules: Mapping[str, Any] | None = constraints
         self._exact = constraints is not None and constraints["matchPolicy"] == "Exact"
-        self.test = _residual(policy, constraints, kinds, operation)
+        self._tests: dict[str, Test | None] = {}
+
+    @property
+    def test(self) -> Test | None:
+        """What else a resource of a right kind must pass under the usual operation."""
+        return self.test_for(self.operation)
+
+    def test_for(self, operation: str) -> Test | None:
+        """Return what else a resource of a right kind must pass; None = the kind decides alone."""
+        try:
+            return self._tests[operation]
+        except KeyError:
+            test = _residual(self._policy, self._rules, self._table, operation)
+            self._tests[operation] = test
+            return test
 
     def meets_kind(self, api_version: str, kind: str) -> bool:
         """Return whether the policy may meet resources of this kind."""
@@ -60,6 +81,10 @@ class Matcher:
         )
 
 
+def _covers(operations: Sequence[str], operation: str) -> bool:
+    return operation in (operations or USUAL) or "*" in operations
+
+
 def namespace_for_match(resource: Resource) -> str:
     """Return the namespace that globs are held against: a Namespace counts as inside itself."""
     if resource.kind == "Namespace" and not resource.group:
@@ -72,6 +97,8 @@ def _residual(
 ) -> Test | None:
     match = policy.match
     tests: list[Test] = []
+    if not (constraints and constraints["resourceRules"]) and operation not in USUAL:
+        return lambda _: False
     include, exclude = _globs(match.namespaces), _globs(match.exclude_namespaces)
     if include is not None:
         tests.append(lambda r: include(namespace_for_match(r)) is not None)
@@ -131,7 +158,7 @@ def _constraint_tests(constraints: Mapping[str, Any], kinds: Kinds, operation: s
     exact = constraints["matchPolicy"] == "Exact"
 
     def fits(rule: Mapping[str, Any], resource: Resource, exact: bool) -> bool:
-        if not {"*", operation}.intersection(rule["operations"]):
+        if not _covers(rule["operations"], operation):
             return False
         if rule["resourceNames"] and resource.name not in rule["resourceNames"]:
             return False
@@ -141,7 +168,7 @@ def _constraint_tests(constraints: Mapping[str, Any], kinds: Kinds, operation: s
             namespaced=kinds.namespaced(group, resource.kind), exact=exact,
         )  # fmt: skip
 
-    if any(rule["resourceNames"] or "*" not in rule["operations"] for rule in rules):
+    if any(rule["resourceNames"] or not _covers(rule["operations"], operation) for rule in rules):
         tests.append(lambda r: any(fits(rule, r, exact) for rule in rules))
     if excluded:
         tests.append(lambda r: not any(fits(rule, r, exact) for rule in excluded))

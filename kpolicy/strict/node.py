@@ -20,6 +20,9 @@ MAX_NODES = 200_000
 #: How deep mappings and sequences may nest.
 MAX_DEPTH = 100
 
+#: Longer lines are shown in part, around the caret.
+_WIDE = 100
+
 _BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
@@ -93,9 +96,15 @@ class SourceText:
             return ""
         text = self.lines[location.line - 1].replace("\t", " ").rstrip()
         number = f"{location.line:>5} | "
+        at = location.column - 1
+        if len(text) > _WIDE:
+            start = max(0, min(at - _WIDE // 2, len(text) - _WIDE))
+            lead = "..." if start else ""
+            tail = "..." if start + _WIDE < len(text) else ""
+            text, at = f"{lead}{text[start : start + _WIDE]}{tail}", at - start + len(lead)
         if not location.column:
             return f"{number}{text}"
-        return f"{number}{text}\n{' ' * (len(number) - 2)}| {' ' * (location.column - 1)}^"
+        return f"{number}{text}\n{' ' * (len(number) - 2)}| {' ' * at}^"
 
 
 Kind = Literal["mapping", "sequence", "scalar"]
