@@ -30,6 +30,12 @@ REPORTERS = {
     "text": "For people: by file, with source lines, carets, related places and remediation.",
     "json": "The stable machine-readable shape, with a published JSON Schema.",
     "sarif": "SARIF 2.1.0, for GitHub code scanning and other viewers.",
+    "github": "Workflow commands: annotations in a GitHub pull request.",
+    "gitlab": "GitLab's code quality report.",
+    "junit": "JUnit XML, for Jenkins and most CI systems.",
+    "checkstyle": "Checkstyle XML, for reviewdog and others.",
+    "markdown": "A comment for a pull request.",
+    "csv": "One row a finding, for spreadsheets.",
 }
 
 
@@ -90,7 +96,9 @@ def kpolicy_policy_packs() -> Iterable[PolicyPack]:
 @hookimpl
 def kpolicy_policies() -> Iterable[Policy]:
     """Return the built-in policies that are made in Python."""
-    return ()
+    from kpolicy.policy.builtin_checks import builtin_policies
+
+    return builtin_policies()
 
 
 @hookimpl

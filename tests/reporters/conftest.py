@@ -20,7 +20,7 @@ def golden() -> Callable[[str, str], None]:
     def compare(name: str, text: str) -> None:
         path = HERE / "golden" / name
         if os.environ.get("KPOLICY_UPDATE_GOLDEN"):
-            path.write_text(text, encoding="utf-8")
-        assert text == path.read_text(encoding="utf-8")
+            path.write_bytes(text.encode("utf-8"))
+        assert text == path.read_bytes().decode("utf-8")
 
     return compare
