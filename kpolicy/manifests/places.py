@@ -40,6 +40,14 @@ class Spot:
     tag: str | None = None
 
 
+class _UnreadableError(Exception):
+    """A document that `load` reports as invalid."""
+
+
+#: Deeper documents are refused when they are loaded.
+_MAX_DEPTH = 250
+
+
 class _SpotReader:
     """Builds the spots of one stream; assumes that it was read before without an error."""
 
@@ -51,6 +59,7 @@ class _SpotReader:
         self.lines_before = lines_before
         self.get = get
         self.anchors: dict[str, Spot] = {}
+        self.depth = 0
 
     def documents(self) -> Iterator[Spot]:
         self.get()
@@ -63,9 +72,21 @@ class _SpotReader:
         return mark.line + 1 + self.lines_before, mark.column + 1
 
     def node(self, event: Any) -> Spot:
+        self.depth += 1
+        if self.depth > _MAX_DEPTH:
+            raise _UnreadableError
+        try:
+            return self.spot(event)
+        finally:
+            self.depth -= 1
+
+    def spot(self, event: Any) -> Spot:
         kind = event.__class__
         if kind is self.events.AliasEvent:
-            spot = self.anchors[event.anchor]
+            known = self.anchors.get(event.anchor)
+            if known is None:
+                raise _UnreadableError
+            spot = known
             if spot.entries or spot.items:
                 return spot
             return Spot(
@@ -177,13 +198,16 @@ def _find(root: Spot, pointer: str, keys: bool) -> Place:
 
 
 def _entry(spot: Spot, key: str) -> tuple[Place, Spot] | None:
-    found = spot.entries.get(key)
-    if found is not None:
-        return found
-    for source in spot.merged:
-        found = _entry(source, key)
-        if found is not None:
-            return found
+    """Return where a key stands, be it in the mapping or in one that is merged into it."""
+    sources = [spot]
+    seen: set[int] = set()
+    while sources:
+        source = sources.pop(0)
+        if key in source.entries:
+            return source.entries[key]
+        if id(source) not in seen:
+            seen.add(id(source))
+            sources += source.merged
     return None
 
 
@@ -241,7 +265,7 @@ def _readable(chunk: Chunk) -> Iterator[Spot | None]:
 
     try:
         yield from _read(chunk)
-    except YAMLError:
+    except (YAMLError, _UnreadableError):
         yield None
 
 
