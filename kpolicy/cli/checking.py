@@ -16,17 +16,20 @@ def check_policies(loaded: Loaded, paths: set[str] | None = None) -> tuple[int, 
     `paths` limits the check to policies written in these files.
     """
     from kpolicy.policy.compiled import CompileContext, compile_policy
-    from kpolicy.relations.index import directory
+    from kpolicy.relations.declared import directory_with
     from kpolicy.snapshot.kinds import Kinds
 
     toolbox = loaded.toolbox
+    relations, wrong = directory_with(
+        toolbox.relations, loaded.catalogue.relations, toolbox.libraries
+    )
     context = CompileContext(
         toolbox.libraries,
-        frozenset(directory(toolbox.relations)),
+        frozenset(relations),
         Kinds.of(toolbox.workload_kinds),
         loaded.catalogue.texts,
     )
-    problems: list[Problem] = list(loaded.catalogue.problems)
+    problems: list[Problem] = [*loaded.catalogue.problems, *wrong]
     count = 0
     for policy in loaded.catalogue.policies.values():
         if paths is not None and (policy.location is None or policy.location.path not in paths):

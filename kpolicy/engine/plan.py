@@ -130,7 +130,7 @@ def make_plan(
         catalogue = catalogue_of(toolbox, request, config)
     ids = choose(catalogue, request.selection, config)
     kinds = Kinds.of(toolbox.workload_kinds)
-    relations = _directory(toolbox)
+    relations = _directory(toolbox, catalogue)
     context = CompileContext(
         toolbox.libraries, frozenset(relations), kinds, catalogue.texts, request.engine
     )
@@ -158,14 +158,21 @@ def make_plan(
     return Plan(tuple(units), kinds, relations, catalogue, request.engine)
 
 
-def _directory(toolbox: Toolbox) -> Mapping[str, Direction]:
+def _directory(toolbox: Toolbox, catalogue: Catalogue) -> Mapping[str, Direction]:
     from kpolicy.errors import PluginError
     from kpolicy.relations.index import directory
 
     try:
-        return directory(toolbox.relations)
+        if not catalogue.relations:
+            return directory(toolbox.relations)
+        from kpolicy.relations.declared import directory_with
+
+        found, problems = directory_with(toolbox.relations, catalogue.relations, toolbox.libraries)
     except ValueError as error:
         raise PluginError(Problem(str(error))) from error
+    if problems:
+        raise PolicyError(*problems)
+    return found
 
 
 def _params(

@@ -102,8 +102,10 @@ def guard_relation(relation: Relation, plugin: str) -> Relation:
     if relation.right is relation.left:
         # A symmetric relation says so by having one side; it must stay one.
         changes["right"] = changes["left"]
-    if relation.links is not None:
-        changes["links"] = side(relation.links)
+    for name in ("links", "facts", "bridges"):
+        given = getattr(relation, name)
+        if given is not None:
+            changes[name] = side(given)
     if relation.matches is not None:
         matches = relation.matches
 

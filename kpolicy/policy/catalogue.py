@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from kpolicy.errors import Problem
 from kpolicy.location import SourceLocation
@@ -16,6 +17,9 @@ from kpolicy.policy.loader import Defaults, duplicates, is_policy_file, load_fil
 from kpolicy.policy.model import Policy
 from kpolicy.policy.packs import PolicyPack
 from kpolicy.strict.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    from kpolicy.relations.declared import RelationDeclaration
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,8 @@ class Catalogue:
     problems: tuple[Problem, ...] = ()
     texts: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """Text of each policy file by shown path, for excerpts in messages."""
+    relations: tuple[RelationDeclaration, ...] = ()
+    """Relations declared in policy files."""
 
     @property
     def packs(self) -> tuple[str, ...]:
@@ -127,13 +133,17 @@ def build(
     found: list[Policy] = list(python)
     wrong = list(problems)
     texts: dict[str, str] = {}
+    relations: list[RelationDeclaration] = []
     for file in files:
         texts[file.path] = file.text
         loaded = load_file(file.path, file.text, formats, file.defaults)
         found.extend(loaded.policies)
         wrong.extend(loaded.problems)
+        relations.extend(loaded.relations)
     wrong.extend(p for p in duplicates(found) if p not in wrong)
     by_id: dict[str, Policy] = {}
     for policy in found:
         by_id.setdefault(policy.id, policy)
-    return Catalogue(MappingProxyType(by_id), tuple(wrong), MappingProxyType(texts))
+    return Catalogue(
+        MappingProxyType(by_id), tuple(wrong), MappingProxyType(texts), tuple(relations)
+    )

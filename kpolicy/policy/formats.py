@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kpolicy.errors import Problem
 from kpolicy.policy.model import Policy
 from kpolicy.policy.source import SourceNode
+
+if TYPE_CHECKING:
+    from kpolicy.relations.declared import RelationDeclaration
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +20,8 @@ class Loaded:
 
     policies: tuple[Policy, ...] = ()
     problems: tuple[Problem, ...] = ()
+    relations: tuple[RelationDeclaration, ...] = ()
+    """Relations declared beside policies (`kind: Relation`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from kpolicy.errors import Problem
 from kpolicy.location import SourceLocation
@@ -15,6 +16,9 @@ from kpolicy.policy.model import Policy
 from kpolicy.policy.native import NATIVE
 from kpolicy.policy.source import SourceNode, compose
 from kpolicy.strict.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    from kpolicy.relations.declared import RelationDeclaration
 
 #: What `load_file` returns; the name that docs/architecture.md uses.
 LoadedPolicies = Loaded
@@ -51,16 +55,18 @@ def load_file(
     """
     documents, problems = compose(path, text)
     policies: list[Policy] = []
+    relations: list[RelationDeclaration] = []
     for document in documents:
         loaded = _load_document(document, formats)
         problems.extend(loaded.problems)
         policies.extend(_settle(policy, defaults) for policy in loaded.policies)
+        relations.extend(loaded.relations)
     if not documents and not problems:
         problems.append(
             Problem("the file holds no policy", SourceLocation(path), "remove it, or write one")
         )
     problems.extend(duplicates(policies))
-    return Loaded(tuple(policies), tuple(problems))
+    return Loaded(tuple(policies), tuple(problems), tuple(relations))
 
 
 def duplicates(policies: Iterable[Policy]) -> list[Problem]:

@@ -52,7 +52,13 @@ TAKEN = frozenset(
 
 
 def load_native(document: SourceNode) -> Loaded:
-    """Return the policy of a native document, or all that is wrong with it."""
+    """Return the policy or relation of a native document, or all that is wrong with it."""
+    kind = document.get("kind")
+    if kind is not None and kind.value == "Relation":
+        from kpolicy.relations.declared import read_relation
+
+        declared, wrong = read_relation(document)
+        return Loaded((), wrong, (declared,) if declared is not None else ())
     reader = Reader(document.source)
     top = reader.fields(document, "the policy", _TOP, ("metadata", "spec"))
     name = ""
@@ -113,7 +119,7 @@ def load_native(document: SourceNode) -> Loaded:
 NATIVE = PolicyFormat(
     name="native",
     api_version=API_VERSION,
-    kinds=("Policy",),
+    kinds=("Policy", "Relation"),
     load=load_native,
     doc="kpolicy's own format",
 )

@@ -23,9 +23,6 @@ from kpolicy.snapshot.world import Reference, State, World
 if TYPE_CHECKING:
     from pyrsistent.typing import PMap
 
-R_co = TypeVar("R_co", covariant=True)
-T = TypeVar("T")
-
 
 class Derivable(Protocol):
     """A view of a snapshot that knows how to follow a change."""
@@ -37,13 +34,14 @@ class Derivable(Protocol):
         ...
 
 
-I_co = TypeVar("I_co", bound=Derivable, covariant=True)
+View = TypeVar("View", bound=Derivable)
+View_co = TypeVar("View_co", bound=Derivable, covariant=True)
 
 
-class Indexable(Hashable, Protocol[I_co]):
+class Indexable(Hashable, Protocol[View_co]):
     """What `Snapshot.index` takes: a relation, or anything else that builds a derivable view."""
 
-    def build_index(self, snapshot: Snapshot) -> I_co:
+    def build_index(self, snapshot: Snapshot) -> View_co:
         """Return the view of all resources of `snapshot`."""
         ...
 
@@ -209,14 +207,14 @@ class Snapshot:
 
     # What follows from it
 
-    def index(self, relation: Indexable[I_co]) -> I_co:
+    def index(self, relation: Indexable[View]) -> View:
         """Return the index of `relation`, built on first use and kept with this snapshot."""
         found = self._views.get(relation)
         if found is None:
             found = self._views[relation] = relation.build_index(self)
-        return cast("I_co", found)
+        return cast("View", found)
 
-    def adopt(self, relation: Indexable[I_co], index: I_co) -> None:
+    def adopt(self, relation: Indexable[View], index: View) -> None:
         """Take an index of these very resources that was made elsewhere (see `from_entries`)."""
         self._views[relation] = index
 
