@@ -25,6 +25,8 @@ _WIDE = 100
 
 _BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 
+_BANG = re.compile(r":\s+!\S")
+
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _TRUE = frozenset({"true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON", "y", "Y"})
 _FALSE = frozenset({"false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF", "n", "N"})
@@ -348,4 +350,8 @@ def _yaml_problem(error: Any, source: SourceText) -> Problem:
     if mark is None:
         return Problem(f"not YAML: {message}", SourceLocation(source.path))
     at = SourceLocation(source.path, mark.line + 1, mark.column + 1)
-    return Problem(f"not YAML: {message}", at, source.excerpt(at))
+    hint = source.excerpt(at)
+    line = source.lines[mark.line] if mark.line < len(source.lines) else ""
+    if _BANG.search(line):
+        hint = f"a text that begins with ! is a tag to YAML: put the text in quotes\n  {hint}"
+    return Problem(f"not YAML: {message}", at, hint)

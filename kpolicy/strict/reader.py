@@ -63,7 +63,7 @@ class Reader:
                 self.problem(f'unknown key "{key}" in {what}', at, hint)
             elif key in found:
                 self.problem(f'key "{key}" stands twice in {what}', at, "remove one of the two")
-            elif child.kind == "scalar" and child.is_plain and child.value is None:
+            elif child.is_plain and child.value is None and not child.tag.startswith("!"):
                 if key in required:
                     self.problem(f'"{key}" of {what} has no value', at)
                     found[key] = child
@@ -102,7 +102,7 @@ class Reader:
             if isinstance(value, str):
                 return value
             if isinstance(value, bool) and node.text not in _BOOLEANS:
-                # `n` and `on` are booleans to YAML 1.1 alone; where only a string can stand, a name.
+                # `n` and `on` are booleans to YAML 1.1 alone; here only a name can be meant.
                 return node.text
             hint = "put it in quotes" if value is not None else ""
             self.problem(f"{what} must be a string, not {describe(node)}", node.location, hint)
