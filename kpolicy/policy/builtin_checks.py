@@ -33,14 +33,6 @@ def _invalid_field_type(
             yield Violation(problem.message, problem.pointer)
 
 
-def _other_problem(
-    resource: Resource, snapshot: Snapshot, params: Mapping[str, Any]
-) -> Iterable[Violation]:
-    for problem in resource.problems:
-        if problem.kind not in ("duplicate-key", "invalid-field-type"):
-            yield Violation(problem.message, (problem.line, problem.column), problem.pointer)
-
-
 def _directory(path: str) -> str:
     return path.rpartition("/")[0]
 
@@ -107,21 +99,6 @@ def builtin_policies() -> tuple[Policy, ...]:
             metadata=_LOCAL,
         ),
         Policy(
-            id="broken-manifest",
-            severity="error",
-            title="A manifest that is read otherwise than it looks",
-            pack=PACK,
-            category="manifest",
-            default=True,
-            description=(
-                "The document could be read, but something in it means something else to "
-                "Kubernetes than to its reader."
-            ),
-            remediation="Write what is meant, so that every tool reads it the same way.",
-            check=_other_problem,
-            metadata=_LOCAL,
-        ),
-        Policy(
             id="duplicate-resource",
             severity="warning",
             title="One resource is defined twice",
@@ -134,6 +111,10 @@ def builtin_policies() -> tuple[Policy, ...]:
                 "application as out of step."
             ),
             remediation="Delete one of the two, or give it another name or namespace.",
+            references=(
+                "https://argo-cd.readthedocs.io/en/stable/user-guide/diffing/",
+                "https://kubernetes.io/docs/concepts/overview/working-with-objects/names/",
+            ),
             match=Match(kinds=("*",)),
             check=_duplicate_resource,
         ),

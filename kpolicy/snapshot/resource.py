@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from kpolicy.frozen import FrozenDict
 from kpolicy.location import SourceLocation
 from kpolicy.manifests.model import DocumentProblem
+from kpolicy.schemas.decoding import default_decoder
 
 if TYPE_CHECKING:
     from kpolicy.manifests.model import Document
@@ -43,6 +44,8 @@ class Resource:
     pointer: str = ""
     scope: str = ""
     problems: tuple[DocumentProblem, ...] = field(default=())
+    decoding: Literal["typed", "untyped", "wrong-type"] = "typed"
+    """What typed decoding made of it; "typed" for kinds that are not built in, too."""
 
     @property
     def group(self) -> str:
@@ -67,8 +70,19 @@ class Resource:
 
 
 def resource_from(document: Document, kinds: Kinds) -> Resource:
-    """Return the resource that `document` holds; total: what is absent or no string is ""."""
-    body = document.body
+    """Return the resource that `document` holds; total: what is absent or no string is "".
+
+    The body is as the API server decodes it: a declared field that is null is absent. A field of
+    the wrong JSON type leaves the body as written and adds a problem `invalid-field-type`.
+    """
+    decoded = default_decoder().decode(document.body)
+    body, problems = decoded.body, document.problems
+    if decoded.wrong is not None:
+        wrong = decoded.wrong
+        problems = (
+            *problems,
+            DocumentProblem("invalid-field-type", wrong.message, 0, 0, wrong.pointer),
+        )
     api_version, kind = _text(body.get("apiVersion")), _text(body.get("kind"))
     metadata = body.get("metadata")
     if not isinstance(metadata, dict):
@@ -85,7 +99,8 @@ def resource_from(document: Document, kinds: Kinds) -> Resource:
         document.index,
         document.pointer,
         document.scope,
-        document.problems,
+        problems,
+        decoded.verdict,
     )
 
 
