@@ -1,3 +1,4 @@
+# ruff: noqa: E501 -- the tables read better whole
 """What one policy says of one resource: messages, places, items, errors."""
 
 from __future__ import annotations

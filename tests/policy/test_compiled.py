@@ -1,3 +1,4 @@
+# ruff: noqa: E501 -- the tables read better whole
 """CEL mistakes are found when a policy is loaded, each at its own place in the file."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 -- the tables read better whole
 """The native format is strict: each mistake is named with its place, all of them at once."""
 
 from __future__ import annotations
