@@ -15,6 +15,7 @@ from kpolicy.cel import checker_errors as complain
 from kpolicy.cel import nodes
 from kpolicy.cel.declarations import Function, Library, Overload
 from kpolicy.cel.errors import CelError, CelErrors
+from kpolicy.cel.macros import standard_macros
 from kpolicy.cel.objects import ObjectType, unwrapped
 from kpolicy.cel.standard import standard_functions
 from kpolicy.cel.types import (
@@ -80,6 +81,8 @@ class Declarations:
     functions: Mapping[str, Function]
     constants: Mapping[str, Type]
     container: str = ""
+    macros: frozenset[str] = frozenset()
+    """The names of macros: a call of one that is left has the wrong shape."""
     results: Mapping[str, Type] = field(default_factory=dict)
     """Result types, by overload id, that are better known here than where the overload was
     declared.
@@ -109,7 +112,9 @@ class Declarations:
                 known.update({overload.id: overload for overload in function.overloads})
             constants.update({name: kind for name, (kind, _) in library.constants.items()})
         functions = {name: Function(name, tuple(o.values())) for name, o in overloads.items()}
-        return cls(variables, functions, constants, container, results or {})
+        macros = (*standard_macros(), *(macro for lib in libraries for macro in lib.macros))
+        names = frozenset(macro.name for macro in macros)
+        return cls(variables, functions, constants, container, names, results or {})
 
     def candidates(self, name: str) -> Iterator[str]:
         """Yield the full names that `name` may stand for, innermost container first."""
@@ -318,17 +323,25 @@ class _Checker:
     # Calls
 
     def visit_Call(self, node: nodes.Call) -> Type:
+        prefix = qualified_name(node.target) if node.target is not None else None
+        name = node.function if prefix is None else f"{prefix}.{node.function}"
+        if node.function in self.declarations.macros and not (
+            self.declarations.function(node.function) or self.declarations.function(name)
+        ):
+            # A macro with the wrong shape: its variables would be reported, too.
+            spelled = name if prefix and self._names_nothing(prefix) else node.function
+            method = node.target is not None and spelled == node.function
+            self.undeclared(node, spelled, method=method)
+            return ERROR
         arguments = [self.type_of(argument) for argument in node.args]
         if node.target is None:
-            return self.global_call(node, node.function, arguments)
-        prefix = qualified_name(node.target)
-        if prefix is not None and self.local(prefix.partition(".")[0]) is None:
-            name = f"{prefix}.{node.function}"
-            if self.declarations.function(name):
-                return self.global_call(node, name, arguments)
+            return self.global_call(node, name, arguments)
+        known_head = prefix is None or self.local(prefix.partition(".")[0]) is not None
+        if not known_head and self.declarations.function(name):
+            return self.global_call(node, name, arguments)
         function = self.declarations.function(node.function)
-        if function is None and prefix is not None and self._is_namespace(prefix):
-            self.undeclared(node, f"{prefix}.{node.function}", method=False)
+        if function is None and prefix is not None and self._names_nothing(prefix):
+            self.undeclared(node, name, method=False)
             return ERROR
         receiver = self.type_of(node.target)
         if function is None:
@@ -394,7 +407,9 @@ class _Checker:
         known = self.declarations.functions
         if method:
             known = {n: f for n, f in known.items() if any(o.member for o in f.overloads)}
-        visible = [n for n in known if n[0].isalpha()]
+        prefix = name.rpartition(".")[0]
+        visible = [n for n in known if n[0].isalpha() and "@" not in n]
+        visible += [f"{prefix}.{macro}" if prefix else macro for macro in self.declarations.macros]
         self.errors.append(
             complain.undeclared_function(self.source, node.offset, name, visible, method)
         )
@@ -411,12 +426,17 @@ class _Checker:
             )
         )
 
-    def _is_namespace(self, prefix: str) -> bool:
-        """Say whether functions of libraries begin with `prefix.` and no variable does."""
-        head = prefix.partition(".")[0]
-        if self.local(head) is not None or self.declarations.variable(head):
+    def _names_nothing(self, prefix: str) -> bool:
+        """Say whether a qualified name begins with no variable, so that a namespace was meant."""
+        if self.local(prefix.partition(".")[0]) is not None:
             return False
-        return any(name.startswith(f"{prefix}.") for name in self.declarations.functions)
+        parts = prefix.split(".")
+        heads = (".".join(parts[:n]) for n in range(1, len(parts) + 1))
+        if any(self.declarations.variable(head) for head in heads):
+            return False
+        return self.declarations.variables is not None or any(
+            name.startswith(f"{prefix}.") for name in self.declarations.functions
+        )
 
     # Aggregates
 

@@ -9,7 +9,9 @@ from CEL. It is some hundred times slower than the compiler.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,11 @@ from kpolicy.cel.declarations import Library
 from kpolicy.cel.dispatch import Functions
 from kpolicy.cel.errors import CelError
 from kpolicy.cel.nodes import Node
+from kpolicy.cel.reference_corrections import (
+    corrected_evaluator,
+    corrected_functions,
+    names_of,
+)
 from kpolicy.cel.reference_text import NamedConstant, ReferenceText, write
 from kpolicy.cel.types import Type
 from kpolicy.cel.values import (
@@ -26,7 +33,6 @@ from kpolicy.cel.values import (
     Optional,
     Timestamp,
     UInt,
-    equal,
     make_map,
     type_of,
 )
@@ -44,17 +50,16 @@ def reference_program(
     *,
     expected: Type | None = None,
     check: bool = True,
-    corrected: bool = True,
+    corrections: Iterable[str] | None = None,
 ) -> ReferenceProgram:
     """Compile `source` in `environment`, to be evaluated by cel-python.
 
     Parsing and checking are those of the environment; raises `CelError` as its `compile` does.
-    `corrected` mends cel-python's comparisons across types (see `_corrections`); without it cel-
-    python is as it comes.
+    `corrections` are the faults of cel-python to mend (see `CORRECTIONS`), None = all, () = none.
     """
     program = environment.compile(source, expected=expected, check=check)
     return ReferenceProgram(
-        program, environment.libraries, environment.container, corrected=corrected
+        program, environment.libraries, environment.container, corrections=corrections
     )
 
 
@@ -67,10 +72,10 @@ class ReferenceProgram:
         libraries: Iterable[Library],
         container: str = "",
         *,
-        corrected: bool = True,
+        corrections: Iterable[str] | None = None,
     ) -> None:
         self._program = program
-        self._corrected = corrected
+        self._corrections = names_of(corrections)
         self._libraries = tuple(libraries)
         self._declarations = Declarations.of(None, self._libraries, container)
         self._opaque = {
@@ -99,11 +104,14 @@ class ReferenceProgram:
                     break
         for name, constant in text.constants.items():
             variables[name] = values.enter(self._constant(constant))
-        runner.functions = evaluation.functions(text)
-        if self._corrected:
-            runner.functions.update(_corrections(values))
+        runner.functions = {
+            **evaluation.functions(text),
+            **corrected_functions(self._corrections),
+        }
+        evaluator = corrected_evaluator(self._corrections)(runner.ast, runner.new_activation())
         try:
-            answer = runner.evaluate(variables or {"v": celtypes.BoolType(True)})
+            with _deep_recursion():
+                answer = evaluator.evaluate(variables or {"v": celtypes.BoolType(True)})
         except CELEvalError as error:
             raise _failure(error, self._program.source) from None
         except (CELParseError, RecursionError) as error:
@@ -145,26 +153,32 @@ class ReferenceProgram:
 
 
 @lru_cache(maxsize=1)
-def _celpy_environment() -> Any:
-    import sys
-
-    limit = sys.getrecursionlimit()
+def celpy_environment() -> Any:
+    """Return cel-python's environment; made once, since its parser is built with it."""
     import celpy
 
-    try:
+    with _deep_recursion():
         return celpy.Environment()
+
+
+@contextmanager
+def _deep_recursion() -> Iterator[None]:
+    """Give cel-python the stack that it needs, and take back the limit that it sets for all."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(limit, 10_000))
+    try:
+        yield
     finally:
-        # cel-python raises the limit for the whole process; it needs the higher one, but not for
-        # us.
-        sys.setrecursionlimit(max(limit, 2500))
+        sys.setrecursionlimit(limit)
 
 
 def _compile(text: str, refused: Callable[[Exception], CelError]) -> Any:
     from celpy.celparser import CELParseError
 
-    environment = _celpy_environment()
+    environment = celpy_environment()
     try:
-        return environment.program(environment.compile(text))
+        with _deep_recursion():
+            return environment.program(environment.compile(text))
     except (CELParseError, RecursionError) as error:
         raise refused(error) from None
 
@@ -216,7 +230,7 @@ class Values:
                 span = datetime.timedelta(microseconds=value.nanoseconds // 1000)
                 return self._keep(types.DurationType(span), value)
             case Mapping():
-                if type(value).__name__ != "KeyedMap" and _is_lazy(value):
+                if _is_lazy(value):
                     return self._keep(_lazy_map_class()(value, self), value)
                 pairs = {self.enter(key): self.enter(value[key]) for key in value}
                 return self._keep(types.MapType(pairs), value)
@@ -308,51 +322,6 @@ def _lazy_map_class() -> Any:
             return [(key, self[key]) for key in self]
 
     return LazyMap
-
-
-def _corrections(values: Values) -> dict[str, Callable[..., Any]]:
-    """Return comparisons that do as cel-spec says where cel-python 0.5.0 does not.
-
-    Two values of one scalar type other than double are left to cel-python. Else it answers with an
-    error where langdef ("Equality", "Ordering") has equality across types (false, or numeric) and
-    order across numbers, and it finds NaN equal to itself.
-    """
-    from celpy.evaluation import CELEvalError, base_functions
-
-    types = values.types
-    plain = (types.BoolType, types.IntType, types.UintType, types.StringType, types.BytesType)
-
-    def corrected(operator: str, own: Callable[[Any, Any], Any]) -> Callable[..., Any]:
-        theirs = base_functions[operator]
-
-        def call(left: Any, right: Any) -> Any:
-            for operand in (left, right):
-                if isinstance(operand, CELEvalError):
-                    return operand
-            if type(left) is type(right) and isinstance(left, plain):
-                return theirs(left, right)
-            try:
-                return values.enter(own(values.leave(left), values.leave(right)))
-            except CelError as error:
-                failed = CELEvalError(error.message)
-                failed.__cause__ = error
-                return failed
-
-        return call
-
-    return {operator: corrected(operator, own) for operator, own in _CORRECTED.items()}
-
-
-#: The operators that are corrected, with what they should compute.
-_CORRECTED: Mapping[str, Callable[[Any, Any], Any]] = {
-    "_==_": equal,
-    "_!=_": runtime.not_equal,
-    "_in_": runtime.contains,
-    "_<_": runtime.less,
-    "_<=_": runtime.less_equals,
-    "_>_": runtime.greater,
-    "_>=_": runtime.greater_equals,
-}
 
 
 class _Evaluation:

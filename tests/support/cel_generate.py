@@ -1,7 +1,8 @@
 """Well-typed CEL programs and inputs, drawn by hypothesis, for comparing engines.
 
-A program is source text over the variables of `VARIABLES`. Every kind of node is drawn with its type, so that
-the checker must accept it; values sit near the edges (64 bits, NaN, -0.0, astral characters, odd keys).
+A program is source text over the variables of `VARIABLES`. Every node is drawn with its type, so
+that the checker must accept it; values sit near the edges (64 bits, NaN, -0.0, astral characters,
+odd keys).
 """
 
 from __future__ import annotations
@@ -125,8 +126,8 @@ def json_object(random: Random, depth: int = 4) -> dict[str, Any]:
     return {random.choice(KEYS): json_value(random, depth) for _ in range(random.randrange(5))}
 
 
-def _listed(edges: list[Any], most: int) -> Callable[[Random], list[Any]]:
-    return lambda random: [random.choice(edges) for _ in range(random.randrange(most + 1))]
+def _listed(edges: list[Any], least: int) -> Callable[[Random], list[Any]]:
+    return lambda random: [random.choice(edges) for _ in range(random.randrange(least, 5))]
 
 
 def _counts(random: Random) -> dict[str, int]:
@@ -144,13 +145,17 @@ LITERALS: dict[Type, Callable[[Random], Any]] = {
     STRING: lambda random: random.choice(WORDS),
     BYTES: _bytes,
     BOOL: lambda random: random.random() < 0.5,
-    INTS: _listed(INT_EDGES, 4),
-    STRINGS: _listed(WORDS, 4),
-    COUNTS: _counts,
+    # Not empty: the type of `[]` is settled by its first use, which may be another.
+    INTS: _listed(INT_EDGES, 1),
+    STRINGS: _listed(WORDS, 1),
+    COUNTS: lambda random: {"a": 1, **_counts(random)},
 }
 INPUTS: dict[Type, Callable[[Random], Any]] = {
     **LITERALS,
     DOUBLE: lambda random: random.choice(DOUBLE_INPUTS),
+    INTS: _listed(INT_EDGES, 0),
+    STRINGS: _listed(WORDS, 0),
+    COUNTS: _counts,
     TIMESTAMP: lambda random: Timestamp(NANOS * random.choice(SECONDS)),
     DURATION: lambda random: Duration(NANOS * random.choice([0, 1, -90, 3600, 10**9])),
     DYN: json_object,
@@ -275,6 +280,11 @@ class _Draws:
         wanted = self.choose([*keys, "dyn(1.0)", "i", "dyn(u)", "b", "s", "dyn(d)"])
         return self.use("odd-map", f"(dyn({wanted}) in {{{', '.join(entries)}}})")
 
+    def map_literal(self, depth: int) -> str:
+        """Build a map with a key that may be the same as another."""
+        a, b = self.expression(INT, depth), self.expression(INT, depth)
+        return self.use("map-literal", f"{{'a': {a}, s: {b}}}")
+
     def presence(self, depth: int) -> str:
         return self.use("has", f"has({self.path()}.{self.choose(KEYS[:-1])})")
 
@@ -332,7 +342,7 @@ _MAKERS: dict[Type, list[Callable[[_Draws, int], str]]] = {
     ],
     STRING: [
         *_arithmetic(STRING, "+"),
-        lambda g, d: g.call("string", g.choose([INT, UINT, BOOL, STRING, BYTES]), d),
+        lambda g, d: g.call("string", g.choose([INT, UINT, DOUBLE, BOOL, STRING, BYTES]), d),
         lambda g, d: g.index(d, STRINGS, INT),
         lambda g, d: g.conditional(STRING, d),
     ],
@@ -375,7 +385,7 @@ _MAKERS: dict[Type, list[Callable[[_Draws, int], str]]] = {
         lambda g, d: g.conditional(STRINGS, d),
     ],
     COUNTS: [
-        lambda g, d: g.use("map-literal", f"{{'a': {g.expression(INT, d)}, s: {g.expression(INT, d)}}}"),
+        _Draws.map_literal,
         lambda g, d: g.conditional(COUNTS, d),
     ],
     TIMESTAMP: [
@@ -396,16 +406,16 @@ _MAKERS: dict[Type, list[Callable[[_Draws, int], str]]] = {
 }  # fmt: skip
 
 
-def make_case(random: Random, depth: int = 4) -> Case:
+def make_case(random: Random, depth: int = 5) -> Case:
     """Return a program and its inputs."""
     draws = _Draws(random)
     kind = random.choice([BOOL, BOOL, BOOL, INT, UINT, DOUBLE, STRING, INTS, STRINGS, BYTES])
-    source = draws.expression(kind, depth)
+    source = str(random.choice(_MAKERS[kind])(draws, depth - 1))
     names = set(re.findall(r"[a-z]+", source))
     bindings = {n: INPUTS[of](random) for n, of in VARIABLES.items() if n in names}
     return Case(source, kind, bindings, frozenset(draws.used))
 
 
-def cases(depth: int = 4) -> st.SearchStrategy[Case]:
+def cases(depth: int = 5) -> st.SearchStrategy[Case]:
     """Return programs with inputs; each from one drawn seed, so that no two are near copies."""
     return st.randoms(use_true_random=True).map(lambda random: make_case(random, depth))
