@@ -87,6 +87,8 @@ class Declarations:
     """Result types, by overload id, that are better known here than where the overload was
     declared.
     """
+    refused: Mapping[str, str] = field(default_factory=dict)
+    """Names that exist elsewhere but not here, and why (`Library.refused`)."""
 
     @classmethod
     def of(
@@ -114,7 +116,8 @@ class Declarations:
         functions = {name: Function(name, tuple(o.values())) for name, o in overloads.items()}
         macros = (*standard_macros(), *(macro for lib in libraries for macro in lib.macros))
         names = frozenset(macro.name for macro in macros)
-        return cls(variables, functions, constants, container, names, results or {})
+        refused = {name: why for library in libraries for name, why in library.refused.items()}
+        return cls(variables, functions, constants, container, names, results or {}, refused)
 
     def candidates(self, name: str) -> Iterator[str]:
         """Yield the full names that `name` may stand for, innermost container first."""
@@ -269,6 +272,10 @@ class _Checker:
             return found[1]
         if self.declarations.variables is None:
             return DYN
+        if node.name in self.declarations.refused:
+            why = self.declarations.refused[node.name]
+            self.errors.append(complain.refused_name(self.source, node.offset, why))
+            return ERROR
         known = [*self.declarations.variables, *self.declarations.constants]
         known += [name for scope in self.scopes for name in scope]
         self.errors.append(

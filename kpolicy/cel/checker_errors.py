@@ -53,6 +53,11 @@ def undeclared_name(
     return _error(source, offset, f"undeclared reference to {name!r}{within}", hint)
 
 
+def refused_name(source: str, offset: int, why: str) -> CelError:
+    """A variable that other environments have and this one cannot have."""
+    return _error(source, offset, why)
+
+
 def undeclared_function(
     source: str, offset: int, name: str, known: Iterable[str], method: bool
 ) -> CelError:
