@@ -1,7 +1,8 @@
 """Wraps what plugins give, so that a failure deep in a scan still names its plugin.
 
-A CEL function fails as a CEL evaluation error (a finding of outcome `error`), a relation, check or
-format as a `PluginError`, a source as an `Invalid` input.
+A CEL function fails as a CEL evaluation error (a finding of outcome `error`), a check as a
+`PluginError` (which the engine makes such a finding of), a format as a problem at its document, a
+source as an `Invalid` input. A relation that fails gives no entries, and its failure is reported.
 """
 
 from __future__ import annotations
@@ -45,15 +46,23 @@ def guard_overload(overload: Overload, function: str, plugin: str, seconds: floa
     fits = _fits(overload.result.name)
     label = f'function "{function}" of plugin "{plugin}"'
 
+    overdue = False
+
     def guarded(*arguments: Any) -> Any:
+        nonlocal overdue
+        if overdue:
+            # Once is enough: a loop for each resource would make the scan endless all the same.
+            raise CelError(f"{label} did not return within {seconds:g} s; it is not called again")
         try:
             with deadline(seconds):
                 result = implementation(*arguments)
         except CelError:
             raise
+        except TimeoutError as error:
+            overdue = True
+            raise CelError(f"{label} {error}; it is not called again") from error
         except Exception as error:
-            text = str(error).splitlines()[0] if str(error) else ""
-            raise CelError(f"{label} failed: {type(error).__name__}: {text}") from error
+            raise CelError(f"{label} failed: {_words(error)}") from error
         if not fits(result):
             raise CelError(f"{label} returned {type(result).__name__}, declared {overload.result}")
         return result
@@ -76,9 +85,12 @@ def _fits(name: str) -> Callable[[Any], bool]:
     return lambda value: True
 
 
-def guard_relation(relation: Relation, plugin: str) -> Relation:
-    """Return the relation so that all its functions can raise is `PluginError`."""
-    label = f'plugin "{plugin}", hook kpolicy_relations: relation "{relation.name}"'
+def guard_relation(relation: Relation, report: Callable[[str], None], seconds: float) -> Relation:
+    """Return the relation so that a failure is reported and relates nothing.
+
+    `report` records what went wrong; in a worker process, whose records nobody reads, it raises.
+    """
+    label = f'relation "{relation.name}"'
 
     def side(given: Side) -> Side:
         entries = given.entries
@@ -87,13 +99,15 @@ def guard_relation(relation: Relation, plugin: str) -> Relation:
             from kpolicy.relations.model import Entry
 
             try:
-                found = tuple(entries(resource, kinds))
+                with deadline(seconds):
+                    found = tuple(entries(resource, kinds))
             except Exception as error:
-                raise _failed(label, f"failed on {_named(resource)}", error) from error
+                report(f"{label} failed on {_named(resource)}: {_words(error)}")
+                return ()
             for entry in found:
                 if not isinstance(entry, Entry):
-                    what = f"{label} returned a {type(entry).__name__}, expected Entry objects"
-                    raise PluginError(Problem(what))
+                    report(f"{label} returned a {type(entry).__name__}, expected Entry objects")
+                    return ()
             return found
 
         return replace(given, entries=guarded)
@@ -113,13 +127,14 @@ def guard_relation(relation: Relation, plugin: str) -> Relation:
             try:
                 return bool(matches(*arguments))
             except Exception as error:
-                raise _failed(label, "failed in matches()", error) from error
+                report(f"{label} failed in matches(): {_words(error)}")
+                return False
 
         changes["matches"] = guarded_matches
     return replace(relation, **changes)
 
 
-def guard_check(check: PythonCheck, plugin: str, policy: str) -> PythonCheck:
+def guard_check(check: PythonCheck, plugin: str, policy: str, seconds: float) -> PythonCheck:
     """Return a Python policy's function so that all it can raise is `PluginError`."""
     label = f'plugin "{plugin}", hook kpolicy_policies: policy "{policy}"'
 
@@ -129,9 +144,11 @@ def guard_check(check: PythonCheck, plugin: str, policy: str) -> PythonCheck:
         from kpolicy.policy.model import Violation
 
         try:
-            found = tuple(check(resource, snapshot, params))
+            with deadline(seconds):
+                found = tuple(check(resource, snapshot, params))
         except Exception as error:
-            raise _failed(label, f"failed on {_named(resource)}", error) from error
+            what = f"{label} failed on {_named(resource)}: {_words(error)}"
+            raise PluginError(Problem(what)) from error
         for violation in found:
             if not isinstance(violation, Violation):
                 what = f"{label} yielded a {type(violation).__name__}, expected Violation objects"
@@ -152,7 +169,7 @@ def guard_format(format_: PolicyFormat, plugin: str) -> PolicyFormat:
         try:
             loaded = load(document)
         except Exception as error:
-            what = f"{label} failed: {type(error).__name__}: {error}"
+            what = f"{label} failed: {_words(error)}"
             return Loaded((), (Problem(what, document.location),))
         if not isinstance(loaded, Loaded):
             what = f"{label} returned a {type(loaded).__name__}, expected Loaded"
@@ -178,8 +195,7 @@ class GuardedSource:
         try:
             return bool(self._source.accepts(target))
         except Exception as error:
-            what = f"{type(error).__name__}: {error}"
-            self._report(f'source "{self.name}" failed on {target}: {what}')
+            self._report(f'source "{self.name}" failed on {target}: {_words(error)}')
             return False
 
     def discover(self, target: str, options: SourceOptions) -> Discovery:
@@ -194,7 +210,7 @@ class GuardedSource:
                 return found
             message = f"{label} returned a {type(found).__name__}, expected Discovery"
         except Exception as error:
-            message = f"{label} failed: {type(error).__name__}: {error}"
+            message = f"{label} failed: {_words(error)}"
         return Discovery(invalid=(Invalid(SourceLocation(target), message),))
 
 
@@ -202,6 +218,6 @@ def _named(resource: Resource) -> str:
     return f"{resource.kind}/{resource.name}"
 
 
-def _failed(label: str, what: str, error: Exception) -> PluginError:
+def _words(error: Exception) -> str:
     text = str(error).splitlines()[0] if str(error) else ""
-    return PluginError(Problem(f"{label} {what}: {type(error).__name__}: {text}"))
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

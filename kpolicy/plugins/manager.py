@@ -11,12 +11,13 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
 
-from kpolicy.errors import Problem
+from kpolicy.errors import PluginError, Problem
 from kpolicy.hookspecs import API_VERSION, Hooks
 from kpolicy.plugins.deadline import deadline
 from kpolicy.plugins.discovery import GROUP, Candidate, candidates, digest
@@ -52,8 +53,11 @@ class PluginHost:
         *,
         arguments: tuple[tuple[str, ...], bool],
         trace: Callable[[str], None] | None = None,
-        seconds: float = CALL_SECONDS,
+        seconds: float,
+        worker: bool = False,
     ) -> None:
+        self._process = os.getpid()
+        self._worker = worker
         self.manager = manager
         self.plugins: Mapping[str, Candidate] = found
         """All plugins that were found, active or not, by name; built-ins first."""
@@ -108,7 +112,11 @@ class PluginHost:
 
         items = self._items("kpolicy_relations", Relation, lambda r: r.name)
         return tuple(
-            relation if plugin == BUILTIN else guard_relation(relation, plugin)
+            relation
+            if plugin == BUILTIN
+            else guard_relation(
+                relation, partial(self._fail, plugin, "kpolicy_relations"), self._seconds
+            )
             for plugin, relation in items
         )
 
@@ -147,14 +155,14 @@ class PluginHost:
             if plugin == BUILTIN:
                 found.append(policy)
                 continue
-            check = guard_check(policy.check, plugin, policy.id) if policy.check else None
+            check = policy.check
+            if check is not None:
+                check = guard_check(check, plugin, policy.id, self._seconds)
             found.append(replace(policy, plugin=policy.plugin or plugin, check=check))
         return tuple(found)
 
     def sources(self) -> tuple[Source, ...]:
         """Return the sources, plugins' first: the first that accepts a target reads it."""
-        from functools import partial
-
         from kpolicy.manifests.model import Source
         from kpolicy.plugins.guard import GuardedSource
 
@@ -162,7 +170,7 @@ class PluginHost:
         items: tuple[tuple[str, Source], ...]
         items = self._items("kpolicy_sources", protocol, lambda s: s.name)
         theirs: list[Source] = [
-            GuardedSource(s, p, partial(self._problem, p, "kpolicy_sources"))
+            GuardedSource(s, p, partial(self._fail, p, "kpolicy_sources"))
             for p, s in items
             if p != BUILTIN
         ]
@@ -224,9 +232,15 @@ class PluginHost:
             factory=ToolboxFactory(__name__, "make_toolbox", self.arguments),
         )
 
-    def fail(self, plugin: str, hook: str, what: str, hint: str = "") -> None:
-        """Record that `plugin` broke the contract of `hook`."""
-        self._problem(plugin, hook, what, hint)
+    def _fail(self, plugin: str, hook: str, what: str) -> None:
+        """Record a failure in the middle of a scan.
+
+        A worker process has nobody to read its records: there it raises, the worker ends, and
+        the process that began the scan does that work again and records.
+        """
+        if self._worker or os.getpid() != self._process:
+            raise PluginError(Problem(f'plugin "{plugin}", hook {hook}: {what}'))
+        self._problem(plugin, hook, what)
 
     def _values(self, hook: str, kind: type[T], name: Callable[[T], str]) -> tuple[T, ...]:
         return tuple(item for _, item in self._items(hook, kind, name))
@@ -337,16 +351,22 @@ def describe(error: BaseException) -> str:
 
 
 def make_plugin_manager(
-    disabled: Iterable[str] = (), entry_points: bool = True, *, seconds: float = CALL_SECONDS
+    disabled: Iterable[str] = (),
+    entry_points: bool = True,
+    *,
+    seconds: float | None = None,
+    worker: bool = False,
 ) -> PluginHost:
     """Return a host with the built-ins and, with `entry_points`, every installed plugin.
 
     `disabled` names plugins (or their distributions) that are found but not loaded; a name that is
     none is a problem. A plugin that cannot be imported or registered is reported and left out.
+    `worker` = in a worker process of a scan.
     """
     from kpolicy.plugins import builtin
 
     disabled = tuple(disabled)
+    seconds = CALL_SECONDS if seconds is None else seconds
     trace = _print_trace if os.environ.get("KPOLICY_TRACE_HOOKS", "0") not in ("", "0") else None
     manager = pluggy.PluginManager("kpolicy")
     manager.add_hookspecs(Hooks)
@@ -380,7 +400,13 @@ def make_plugin_manager(
         hint = did_you_mean(name, known) or f"installed: {', '.join(known) or 'none'}"
         problems.append(Problem(f'--disable-plugin: no plugin is called "{name}"', None, hint))
     return PluginHost(
-        manager, found, problems, arguments=(disabled, entry_points), trace=trace, seconds=seconds
+        manager,
+        found,
+        problems,
+        arguments=(disabled, entry_points),
+        trace=trace,
+        seconds=seconds,
+        worker=worker,
     )
 
 
@@ -437,7 +463,7 @@ def _misfits(manager: pluggy.PluginManager, name: str) -> str:
 
 def make_toolbox(disabled: tuple[str, ...] = (), entry_points: bool = True) -> Toolbox:
     """Return a toolbox made afresh: what a worker process calls."""
-    return make_plugin_manager(disabled, entry_points).toolbox()
+    return make_plugin_manager(disabled, entry_points, worker=True).toolbox()
 
 
 def _print_trace(line: str) -> None:

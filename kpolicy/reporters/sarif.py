@@ -101,7 +101,7 @@ def _rule(policy: PolicyInfo) -> dict[str, Any]:
 def _result(finding: Finding, index: dict[str, int], context: ReportContext) -> dict[str, Any]:
     kind = _KINDS.get(finding.outcome, "fail")
     message = clean(finding.message).strip() or finding.policy
-    if finding.outcome == "error":
+    if finding.outcome == "error" and not message.startswith("could not be evaluated"):
         message = f"The policy could not be evaluated: {message}"
     result: dict[str, Any] = {
         "ruleId": finding.policy,

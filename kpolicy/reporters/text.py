@@ -75,7 +75,7 @@ class _Text:
         head = f"    {label}[{self.paint('bold', one_line(finding.policy))}] "
         indent = 4 + len(finding.severity if shown else finding.outcome) + len(finding.policy) + 3
         message = clean(finding.message).strip() or "(no message)"
-        if finding.outcome == "error":
+        if finding.outcome == "error" and not message.startswith("could not be evaluated"):
             message = f"could not be evaluated: {message}"
         if finding.certainty == "unknowable":
             message += " (it may exist where this scan cannot see)"

@@ -18,7 +18,7 @@ Run = Callable[..., Result]
     [
         ("1 + 1", "2"),
         ("'a' + 'b'", '"ab"'),
-        ("1 == 1.0", "true"),
+        ("1 == dyn(1.0)", "true"),
         ("2u", "2"),
         ("b'hi'", '"aGk="'),
         ("null", "null"),
@@ -114,7 +114,6 @@ def test_all_mistakes_of_an_expression_are_told(run: Run) -> None:
     [
         "(" * 10_000 + "1" + ")" * 10_000,
         "1" + "+1" * 30_000,
-        "!" * 20_001 + "true",
         "[" * 5_000 + "]" * 5_000,
         "'" + "x" * 1_000_000 + "'.size() == 0 && ((((",
         "lists.range(1000).all(a, " * 10 + "true" + ")" * 10,
