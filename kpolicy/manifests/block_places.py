@@ -62,6 +62,8 @@ def _entry(
     column = mapping.column - 1
     start = f"{key}:"
     first = mapping.line - 1 - lines_before
+    if lines[first][column] == "{":
+        return None
     for number in range(first, len(lines)):
         line = lines[number]
         if not line.startswith(start, column):

@@ -27,13 +27,16 @@ _LINES = re.compile(r"( *)((?:- +)*)(?:([A-Za-z_][A-Za-z0-9_./-]{0,250}):(?: +|(
 _ODD_BREAK = re.compile("\r(?!\n)|[\x85\u2028\u2029\ufeff]")
 _SEPARATOR = re.compile(r"---(?: *| +#.*)")
 _DOUBLE_QUOTED = re.compile(r'"((?:[^"\\\t]|\\["\\nt])*)" *(?:(?<= )#.*)?')
-_SINGLE_QUOTED = re.compile(r"'([^'\t]*)' *(?:(?<= )#.*)?")
-_PLAIN_START = re.compile(r"[A-Za-z0-9_./+~$(\\;<=^]|-[^ ]")
-_LITERAL = re.compile(r"\|(-?) *(?:(?<= )#.*)?")
+_SINGLE_QUOTED = re.compile(r"'((?:[^'\t]|'')*)' *(?:(?<= )#.*)?")
+_PLAIN_START = re.compile(r"[A-Za-z0-9_./+~$(\\;<=^]|[-:?][^ ]")
+_TEXT = re.compile(r"([|>]-?) *(?:(?<= )#.*)?")
 _EMPTY = re.compile(r"(\{\}|\[\]) *(?:(?<= )#.*)?")
 _FLOW_ITEM = r"(?:\"[^\"\\\t]*\"|'[^'\t]*'|[A-Za-z0-9_./][^,\[\]{}:#\"'\t]*)"
 _FLOW_LIST = re.compile(rf"\[ *({_FLOW_ITEM}(?: *, *{_FLOW_ITEM})*) *\] *(?:(?<= )#.*)?")
 _FLOW_ITEMS = re.compile(_FLOW_ITEM)
+_FLOW_PAIR = rf"[A-Za-z_][A-Za-z0-9_./-]{{0,250}}: +{_FLOW_ITEM}"
+_FLOW_MAP = re.compile(rf"\{{ *({_FLOW_PAIR}(?: *, *{_FLOW_PAIR})*) *\}} *(?:(?<= )#.*)?")
+_FLOW_PAIRS = re.compile(rf"([A-Za-z_][A-Za-z0-9_./-]*): +({_FLOW_ITEM})")
 _ESCAPE = re.compile(r"\\(.)")
 _ESCAPES = {'"': '"', "\\": "\\", "n": "\n", "t": "\t"}
 
@@ -47,19 +50,21 @@ _MAX_DEPTH = 64
 
 
 class _Special:
-    """What stands behind a key when it is no scalar."""
+    """What stands behind a key when it is no scalar; `items` or `pairs` of a flow collection."""
 
-    __slots__ = ("items",)
+    __slots__ = ("items", "pairs")
 
-    def __init__(self, items: tuple[Any, ...] = ()) -> None:
+    def __init__(self, items: tuple[Any, ...] = (), pairs: dict[str, Any] | None = None) -> None:
         self.items = items
+        self.pairs = pairs
 
 
 _UNKNOWN = _Special()
 _NOTHING = _Special()
-_EMPTY_MAP = _Special()
-_CLIPPED = _Special()
-_STRIPPED = _Special()
+#: What announces text on the lines below: `|` keeps its line breaks, `>` folds them, `-` strips the
+#: last one.
+_TEXTS = {announced: _Special((announced,)) for announced in ("|", "|-", ">", ">-")}
+_ALL_TEXTS = frozenset(_TEXTS.values())
 
 #: Manifests repeat their values; the bound keeps a hostile file from growing it.
 _MEMO_SIZE = 8192
@@ -88,12 +93,10 @@ def _classify(rest: str) -> Any:
         return _ESCAPE.sub(_unescape, text) if "\\" in text else text
     if first == "'":
         match = _SINGLE_QUOTED.fullmatch(rest)
-        return match[1] if match else _UNKNOWN
-    if first == "|":
-        match = _LITERAL.fullmatch(rest)
-        if match is None:
-            return _UNKNOWN
-        return _STRIPPED if match[1] else _CLIPPED
+        return match[1].replace("''", "'") if match else _UNKNOWN
+    if first in "|>":
+        match = _TEXT.fullmatch(rest)
+        return _TEXTS[match[1]] if match else _UNKNOWN
     if first in "{[":
         return _flow(rest)
     if first == "#":
@@ -115,23 +118,24 @@ def _unescape(match: re.Match[str]) -> str:
 
 
 def _flow(rest: str) -> Any:
-    """Return an empty mapping or a list of scalars in brackets."""
-    match = _EMPTY.fullmatch(rest)
-    if match:
-        return _EMPTY_MAP if rest[0] == "{" else _Special()
-    match = _FLOW_LIST.fullmatch(rest)
-    if match is None:
-        return _UNKNOWN
-    items = []
-    for item in _FLOW_ITEMS.findall(match[1]):
-        if item[0] in "\"'":
-            items.append(item[1:-1])
-        else:
-            try:
-                items.append(resolve_plain(item.rstrip(" ")))
-            except ScalarError:
-                return _UNKNOWN
-    return _Special(tuple(items))
+    """Return a mapping or a list of scalars in brackets."""
+    if _EMPTY.fullmatch(rest):
+        return _Special((), {} if rest[0] == "{" else None)
+    try:
+        if match := _FLOW_LIST.fullmatch(rest):
+            return _Special(tuple([_flow_item(item) for item in _FLOW_ITEMS.findall(match[1])]))
+        if match := _FLOW_MAP.fullmatch(rest):
+            found = _FLOW_PAIRS.findall(match[1])
+            pairs = {key: _flow_item(item) for key, item in found}
+            if len(pairs) == len(found) and not _WORD_KEYS & pairs.keys():
+                return _Special((), pairs)
+    except ScalarError:
+        pass
+    return _UNKNOWN
+
+
+def _flow_item(item: str) -> Any:
+    return item[1:-1] if item[0] in "\"'" else resolve_plain(item.rstrip(" "))
 
 
 def read_block(text: str, limits: Limits, lines_before: int = 0) -> tuple[Any, bool] | None:
@@ -215,10 +219,10 @@ def read_block(text: str, limits: Limits, lines_before: int = 0) -> tuple[Any, b
                 if value.__class__ is _Special:
                     if value is _UNKNOWN or value is _NOTHING:
                         return None
-                    if value is _CLIPPED or value is _STRIPPED:
+                    if value in _ALL_TEXTS:
                         if lines is None:
                             lines = text.split("\n")
-                        taken = _literal(lines, number, node_indent, value is _CLIPPED, ends)
+                        taken = _text(lines, number, node_indent, value.items[0], ends)
                         if taken is None:
                             return None
                         value, skip = taken
@@ -254,8 +258,8 @@ def read_block(text: str, limits: Limits, lines_before: int = 0) -> tuple[Any, b
                 return None
             if lines is None:
                 lines = text.split("\n")
-            if value is _CLIPPED or value is _STRIPPED:
-                taken = _literal(lines, number, node_indent, value is _CLIPPED, ends)
+            if value in _ALL_TEXTS:
+                taken = _text(lines, number, node_indent, value.items[0], ends)
                 if taken is None:
                     return None
                 value, skip = taken
@@ -272,15 +276,15 @@ def read_block(text: str, limits: Limits, lines_before: int = 0) -> tuple[Any, b
 
 
 def _collection(special: _Special, mark: int) -> Any:
-    if special is _EMPTY_MAP:
-        return FrozenDict((), mark)
+    if special.pairs is not None:
+        return FrozenDict(special.pairs, mark)
     return FrozenList(special.items, mark)
 
 
-def _literal(
-    lines: list[str], number: int, parent: int, clip: bool, ends: bool
+def _text(
+    lines: list[str], number: int, parent: int, announced: str, ends: bool
 ) -> tuple[str, int] | None:
-    """Return the text of the `|` scalar that line `number` announces, and its last line's number.
+    """Return the block scalar that line `number` announces, and the number of its last line.
 
     `parent` is the indentation that its lines exceed; `ends` says that the file ends with a line
     break. None where libyaml is to judge.
@@ -304,9 +308,25 @@ def _literal(
         if not line.startswith(prefix) and line.strip(" "):
             break
         end += 1
-    if end == last and not ends:
+    if end == last and not ends and len(lines[-1]) <= indent:
         return None
     taken = [line[indent:] for line in lines[number + 1 : end]]
     while not taken[-1]:
         taken.pop()
-    return "\n".join(taken) + ("\n" if clip else ""), end - 1
+    text = "\n".join(taken)
+    if announced[0] == ">":
+        if _UNFOLDED.search(text):
+            return None
+        text = _FOLD.sub(_folded, text)
+    broken_off = end == last and not ends
+    return (text if announced[-1] == "-" or broken_off else text + "\n"), end - 1
+
+
+#: A line that begins with white space keeps its line breaks, those around it too, when folded.
+_UNFOLDED = re.compile(r"^[ \t]", re.MULTILINE)
+_FOLD = re.compile("(?<!^)(?<!\n)\n+")
+
+
+def _folded(match: re.Match[str]) -> str:
+    """A line break becomes a space; of several, the first one goes."""
+    return match[0][1:] or " "

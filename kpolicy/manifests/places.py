@@ -44,6 +44,9 @@ class _UnreadableError(Exception):
     """A document that `load` reports as invalid."""
 
 
+#: From here on, reading the document once is cheaper than a look at its lines for each pointer.
+_FEW = 32
+
 #: Deeper documents are refused when they are loaded.
 _MAX_DEPTH = 250
 
@@ -278,7 +281,7 @@ def _find_in_block(
 ) -> tuple[Place, ...]:
     """Do as `_find_all` without reading the document again, wherever its text allows it."""
     places: list[Place | None] = [None] * len(pointers)
-    if not duplicates:
+    if not duplicates and len(pointers) <= _FEW:
         lines = chunk.text.split("\n")
         for number, pointer in enumerate(pointers):
             parts = [_unescape(part) for part in pointer.split("/")[1:]]

@@ -64,8 +64,22 @@ data:
     one
     two
 
-  next: x
-"""
+  next: {a: 1, b: 'it', c: "is" } # so
+  folded: >
+    one
+    two
+
+
+    three
+
+  folded.stripped: >-
+
+    one
+    two
+  quoted: 'it''s'
+  colon: :one
+  last: |
+    no line break"""
 
 
 def shape(value: Any) -> Any:
@@ -97,7 +111,7 @@ def agree(text: str) -> int:
 def test_a_common_manifest_is_read() -> None:
     assert agree(DEPLOYMENT) == 1
     assert agree(DEPLOYMENT.replace("\n", "\r\n")) == 1
-    assert agree(f"---\n{DEPLOYMENT}--- # next\n{DEPLOYMENT}---\n{DEPLOYMENT}") == 3
+    assert agree(f"---\n{DEPLOYMENT}\n--- # next\n{DEPLOYMENT}\n---\n{DEPLOYMENT}") == 3
 
 
 def test_the_body_is_what_it_looks_like() -> None:
@@ -110,6 +124,11 @@ def test_the_body_is_what_it_looks_like() -> None:
     assert body["metadata"]["annotations"]["empty"] is None
     assert body["data"]["file.conf"] == "line one\n  indented\n\n# no comment\nlast\n"
     assert body["data"]["stripped"] == "one\ntwo"
+    assert body["data"]["folded"] == "one two\n\nthree\n"
+    assert body["data"]["folded.stripped"] == "\none two"
+    assert body["data"]["next"] == {"a": 1, "b": "it", "c": "is"}
+    assert body["data"]["quoted"] == "it's"
+    assert body["data"]["last"] == "no line break"
     web = body["spec"]["template"]["spec"]["containers"][0]
     assert (web.line, web.column) == (19, 9)
     assert web["args"] == ["-c", "x", "plain", 5]
@@ -126,17 +145,21 @@ def test_the_body_is_what_it_looks_like() -> None:
         "a: !!str 1\n",
         "<<: {a: 1}\n",
         "{a: 1}\n",
-        "a: {b: 1}\n",
         "a: [[1]]\n",
+        "a: {b: [1]}\n",
+        "a: {b: 1, b: 2}\n",
+        "a: {y: 1}\n",
+        "a: {b}\n",
+        "a: >\n  x\n   y\n",
+        "a: >+\n  x\n",
+        "a: |\n  x\n  ",
         "a: [1,\n 2]\n",
-        "a: >\n  x\n",
         "a: |+\n  x\n",
         "a: |2\n   x\n",
         "a: one\n  two\n",
         "a: 'one\n  two'\n",
         'a: "one\n  two"\n',
         'a: "\\x41"\n',
-        "a: 'it''s'\n",
         "? a\n: b\n",
         "a : b\n",
         "'a': b\n",
@@ -163,7 +186,6 @@ def test_the_body_is_what_it_looks_like() -> None:
         "",
         "# only\n",
         "text\n",
-        "a: |\n  no line break at the end",
     ],
 )
 def test_the_rest_is_left_to_libyaml(text: str) -> None:
@@ -191,6 +213,7 @@ FRAGMENTS = [
     "\r\n", "\r", "null", "~", "yes", "y: ", "1: ", "0x1f", ".5", ".inf", "\u00e9", "\u2028",
     "\x85", "\ufeff", "<<: ", "key:", "- - ", "-", "--- a", "a: |\n", "\\n", "\\", "x: |-\n      ",
     "    \n", "''", '""', ",", "$", "a: b", "- a: b\n", "=", "-x", "- -1", "a: [x, 'y', \"z\"]",
+    ">", ">-", "a: >\n", "  x: >-\n      ", "\n\n\n", "{a: b}", "{a: 'b', c: 1}", ":x", "?x",
 ]  # fmt: skip
 
 

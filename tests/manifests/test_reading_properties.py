@@ -164,7 +164,8 @@ def check_places(value: Any, lines: list[str]) -> int:
         assert rest[1:2] in ("", " ")
     else:
         # A block mapping begins at its first key: bare, quoted, tagged or marked with `?`.
-        assert rest[0] not in "-#{[ "
+        assert rest[0] not in "#{[ "
+        assert rest[:2] != "- "
         assert ":" in rest or rest[0] in "'\"!" or lines[value.line - 1].lstrip("- ")[0] == "?"
     children = value.values() if isinstance(value, FrozenDict) else value
     return 1 + sum(check_places(child, lines) for child in children)

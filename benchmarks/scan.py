@@ -1,0 +1,232 @@
+"""Time `kpolicy scan` from a cold start, as a user runs it: a process for each run.
+
+    python benchmarks/scan.py [--sizes 1,1000,10000] [--jobs 1,2] [--real DIRECTORY] [--write]
+
+Cold means that no scan result is cached (`--no-cache`); compiled policies are, since they are made
+once for each installation. For each size the manifests of `generate.py` are scanned `--repeat`
+times; the median is reported, with the findings as a check that the work was done. `--real` adds a
+directory of real files. A further table gives the reading alone, without evaluation, on one core.
+With `--write` the tables replace the section "Scan" of RESULTS.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from generate import generate
+
+RESULTS = Path(__file__).with_name("RESULTS.md")
+BEGIN, END = "<!-- scan: begin -->", "<!-- scan: end -->"
+
+READ = """
+import sys, time
+from kpolicy.manifests import discover, load
+started = time.perf_counter()
+files = discover(sys.argv[1:]).files
+found = time.perf_counter()
+documents = size = 0
+for file in files:
+    documents += len(load(file).documents)
+    size += file.size
+done = time.perf_counter()
+print(len(files), documents, size, found - started, done - found)
+"""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One process: how long it took, what its largest process held, what it reported."""
+
+    seconds: float
+    peak_megabytes: float
+    summary: dict[str, object]
+
+
+@dataclass(frozen=True)
+class Row:
+    """The median of several runs on one input."""
+
+    name: str
+    jobs: int
+    resources: int
+    findings: int
+    seconds: float
+    peak_megabytes: float
+
+    def __str__(self) -> str:
+        rate = self.resources / self.seconds if self.seconds else 0
+        return (
+            f"| {self.name} | {self.jobs} | {self.resources:,} | {self.findings:,} "
+            f"| {self.seconds:.3f} | {rate:,.0f} | {self.peak_megabytes:.0f} |"
+        )
+
+
+def run(target: Path, jobs: int, more: list[str]) -> Run:
+    """Scan `target` once in a process of its own."""
+    command = [sys.executable, "-m", "kpolicy", "scan", str(target), "--no-cache", "--isolated"]
+    command += ["--format", "json", "--jobs", str(jobs), "--quiet", *more]
+    with tempfile.TemporaryFile() as out:
+        started = time.perf_counter()
+        process = subprocess.Popen(command, stdout=out, stderr=subprocess.PIPE)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+        stderr = process.stderr.read().decode() if process.stderr else ""
+        if process.stderr:
+            process.stderr.close()
+        if process.returncode not in (0, 1, 2):
+            raise SystemExit(f"{' '.join(command)} failed:\n{stderr}")
+        out.seek(0)
+        report = json.loads(out.read() or b"{}")
+    if "summary" not in report:
+        raise SystemExit(f"{' '.join(command)} reported nothing:\n{stderr}")
+    return Run(seconds, usage.ru_maxrss / 1024, report["summary"])
+
+
+def measure(name: str, target: Path, jobs: int, repeat: int, more: list[str]) -> Row:
+    """Return the median of `repeat` scans of `target`."""
+    runs = [run(target, jobs, more) for _ in range(repeat)]
+    summaries = {json.dumps(one.summary, sort_keys=True) for one in runs}
+    if len(summaries) > 1:
+        raise SystemExit(f"{name}: the runs do not report the same: {summaries}")
+    summary = runs[0].summary
+    findings = summary["findings"]
+    count = sum(findings.values()) if isinstance(findings, dict) else 0
+    resources = summary["resources"]
+    return Row(
+        name,
+        jobs,
+        resources if isinstance(resources, int) else 0,
+        count,
+        statistics.median(one.seconds for one in runs),
+        max(one.peak_megabytes for one in runs),
+    )
+
+
+def read_row(name: str, target: Path, repeat: int) -> str:
+    """Return a table row for reading `target` without evaluating anything, on one core."""
+    best: list[float] | None = None
+    for _ in range(repeat):
+        done = subprocess.run(
+            [sys.executable, "-c", READ, str(target)], capture_output=True, text=True, check=True
+        )
+        figures = [float(word) for word in done.stdout.split()]
+        if best is None or figures[4] < best[4]:
+            best = figures
+    assert best is not None
+    files, documents, size, finding, reading = best
+    return (
+        f"| {name} | {files:,.0f} | {documents:,.0f} | {size / 1e6:.1f} | {finding:.3f} "
+        f"| {reading:.3f} | {files / reading:,.0f} | {size / reading / 1e6:.1f} |"
+    )
+
+
+def inputs(
+    sizes: list[int], real: list[Path], directory: Path, seed: int
+) -> Iterator[tuple[str, Path]]:
+    """Yield (name, directory) of everything to scan."""
+    for size in sizes:
+        target = directory / str(size)
+        generate(size, target, seed)
+        yield f"{size:,} generated", target
+    for path in real:
+        yield f"real: {path.name}", path
+
+
+def write(section: str) -> None:
+    """Put `section` into RESULTS.md, leaving the rest of the file as it is."""
+    text = RESULTS.read_text() if RESULTS.exists() else "# Results\n"
+    block = f"{BEGIN}\n{section}{END}\n"
+    if BEGIN in text:
+        start, end = text.index(BEGIN), text.index(END) + len(END) + 1
+        text = text[:start] + block + text[end:]
+    else:
+        text = f"{text.rstrip()}\n\n{block}"
+    RESULTS.write_text(text)
+
+
+def machine() -> str:
+    """Return what the figures were measured on."""
+    model = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        match = re.search(r"model name\s*:\s*(.+)", info.read_text())
+        model = match[1] if match else model
+    return f"{os.cpu_count()} cores ({model}), Python {platform.python_version()}"
+
+
+def numbers(text: str) -> list[int]:
+    """Return the integers of a comma-separated list."""
+    return [int(part) for part in text.split(",") if part]
+
+
+def main() -> None:
+    """Read the command line, measure, print the tables and write them if asked."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--sizes", type=numbers, default=[1, 1_000, 10_000])
+    parser.add_argument("--jobs", type=numbers, default=[1, 2])
+    parser.add_argument("--real", type=Path, action="append", default=[])
+    parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--write", action="store_true", help="replace the section in RESULTS.md")
+    options, more = parser.parse_known_args()
+    more = [argument for argument in more if argument != "--"]
+
+    rows: list[str] = []
+    reading: list[str] = []
+    with tempfile.TemporaryDirectory() as directory:
+        first = True
+        for name, target in inputs(options.sizes, options.real, Path(directory), options.seed):
+            if first:
+                run(target, 1, more)  # fills the cache of compiled policies
+                first = False
+            for jobs in options.jobs:
+                row = measure(name, target, jobs, options.repeat, more)
+                print(row, flush=True)
+                rows.append(str(row))
+            reading.append(read_row(name, target, options.repeat))
+            print(reading[-1], flush=True)
+
+    # Paths of the machine are no part of a result.
+    arguments = [
+        re.sub(r"\S*/", "", argument) for argument in sys.argv[1:] if argument != "--write"
+    ]
+    command = " ".join(["python benchmarks/scan.py", *arguments])
+    section = "\n".join(
+        [
+            "## Scan",
+            "",
+            f"`{command}` on {machine()}; median of {options.repeat} runs, start-up included, "
+            "no cached results. Peak memory is that of the largest process.",
+            "",
+            "| input | jobs | resources | findings | seconds | resources/s | peak MB |",
+            "|---|---|---|---|---|---|---|",
+            *rows,
+            "",
+            "Reading alone (find the files; read, parse and freeze them), one core, best of "
+            f"{options.repeat}:",
+            "",
+            "| input | files | objects | MB | find s | read s | files/s | MB/s |",
+            "|---|---|---|---|---|---|---|---|",
+            *reading,
+            "",
+        ]
+    )
+    if options.write:
+        write(section)
+
+
+if __name__ == "__main__":
+    main()
