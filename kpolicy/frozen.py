@@ -71,6 +71,12 @@ class FrozenDict(dict[str, Any]):
     update = setdefault = pop = popitem = clear = _refuse
     __setattr__ = __delattr__ = _refuse
 
+    @classmethod
+    def fromkeys(cls, keys: Iterable[str], value: Any = None) -> Self:  # type: ignore[override]
+        """Return a frozen mapping of `keys`, each with the same value."""
+        made: Self = cls((key, value) for key in keys)
+        return made
+
     def copy(self) -> Self:
         """Return the same value."""
         return self
