@@ -9,15 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from kpolicy.cel import checker_errors as complain
 from kpolicy.cel import nodes
-from kpolicy.cel.declarations import Function, Library, Overload
+from kpolicy.cel.declarations import Function
+from kpolicy.cel.declared import TYPE_NAMES, Declarations, declared_variables
 from kpolicy.cel.errors import CelError, CelErrors
-from kpolicy.cel.macros import standard_macros
 from kpolicy.cel.objects import ObjectType, unwrapped
-from kpolicy.cel.standard import standard_functions
 from kpolicy.cel.types import (
     BOOL,
     BYTES,
@@ -29,32 +28,14 @@ from kpolicy.cel.types import (
     NULL,
     STRING,
     TIMESTAMP,
-    TYPE,
     UINT,
     Type,
     list_of,
     map_of,
     optional_of,
-    type_of_type,
 )
 from kpolicy.cel.unification import Unifier, is_wild
 from kpolicy.cel.values import UInt
-
-#: The type names that are identifiers of the language (langdef, "Values").
-TYPE_NAMES: Mapping[str, Type] = {
-    "bool": BOOL,
-    "int": INT,
-    "uint": UINT,
-    "double": DOUBLE,
-    "string": STRING,
-    "bytes": BYTES,
-    "null_type": NULL,
-    "type": TYPE,
-    "list": list_of(DYN),
-    "map": map_of(DYN, DYN),
-    "google.protobuf.Timestamp": TIMESTAMP,
-    "google.protobuf.Duration": DURATION,
-}
 
 _CONSTANT_TYPES = {
     type(None): NULL,
@@ -66,84 +47,18 @@ _CONSTANT_TYPES = {
     bytes: BYTES,
 }
 
+__all__ = [
+    "TYPE_NAMES",
+    "CheckedTypes",
+    "Declarations",
+    "check",
+    "declared_variables",
+    "examine",
+    "qualified_name",
+]
+
 #: What a key of a sort may be: cel-go's lists extension, "sortBy".
 _SORTABLE = {INT, UINT, DOUBLE, BOOL, DURATION, TIMESTAMP, STRING, BYTES}
-
-
-@dataclass(frozen=True, slots=True)
-class Declarations:
-    """What names mean in an environment.
-
-    `variables` None: any undeclared name is a `dyn` variable.
-    """
-
-    variables: Mapping[str, Type] | None
-    functions: Mapping[str, Function]
-    constants: Mapping[str, Type]
-    container: str = ""
-    macros: frozenset[str] = frozenset()
-    """The names of macros: a call of one that is left has the wrong shape."""
-    results: Mapping[str, Type] = field(default_factory=dict)
-    """Result types, by overload id, that are better known here than where the overload was
-    declared.
-    """
-    refused: Mapping[str, str] = field(default_factory=dict)
-    """Names that exist elsewhere but not here, and why (`Library.refused`)."""
-
-    @classmethod
-    def of(
-        cls,
-        variables: Mapping[str, Type] | None,
-        libraries: Sequence[Library],
-        container: str = "",
-        results: Mapping[str, Type] | None = None,
-    ) -> Declarations:
-        """Return the declarations of the standard functions, the type names and `libraries`.
-
-        A library may add overloads to a function that another one declares; of two overloads with
-        one id the later stands.
-        """
-        overloads: dict[str, dict[str, Overload]] = {
-            name: {o.id: o for o in function.overloads}
-            for name, function in standard_functions().items()
-        }
-        constants = {name: type_of_type(kind) for name, kind in TYPE_NAMES.items()}
-        for library in libraries:
-            for function in library.functions:
-                known = overloads.setdefault(function.name, {})
-                known.update({overload.id: overload for overload in function.overloads})
-            constants.update({name: kind for name, (kind, _) in library.constants.items()})
-        functions = {name: Function(name, tuple(o.values())) for name, o in overloads.items()}
-        macros = (*standard_macros(), *(macro for lib in libraries for macro in lib.macros))
-        names = frozenset(macro.name for macro in macros)
-        refused = {name: why for library in libraries for name, why in library.refused.items()}
-        return cls(variables, functions, constants, container, names, results or {}, refused)
-
-    def candidates(self, name: str) -> Iterator[str]:
-        """Yield the full names that `name` may stand for, innermost container first."""
-        if name.startswith("."):
-            yield name[1:]
-            return
-        scope = self.container
-        while scope:
-            yield f"{scope}.{name}"
-            scope = scope.rpartition(".")[0]
-        yield name
-
-    def variable(self, name: str) -> tuple[str, Type] | None:
-        """Return the full name and the type of a variable, constant or type name, if declared."""
-        for full in self.candidates(name):
-            kind = (self.variables or {}).get(full) or self.constants.get(full)
-            if kind is not None:
-                return full, kind
-        return None
-
-    def function(self, name: str) -> Function | None:
-        """Return the function that `name` stands for, if declared."""
-        for full in self.candidates(name):
-            if full in self.functions:
-                return self.functions[full]
-        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +124,48 @@ def qualified_name(node: nodes.Node) -> str | None:
     return ".".join([node.name, *reversed(fields)])
 
 
+def path_of(node: nodes.Node) -> str:
+    """Return `a.b` for selections from an identifier, by `.`, `.?` or a constant key; else ''."""
+    match node:
+        case nodes.Identifier():
+            return node.name
+        case nodes.Select(test=False):
+            below = path_of(node.operand)
+            return f"{below}.{node.field}" if below else ""
+        case nodes.Call(function="_[_]" | "_[?_]", args=[operand, nodes.Constant(value=str(key))]):
+            below = path_of(operand)
+            return f"{below}.{key}" if below else ""
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class AbsentField:
+    """A field that an object's schema does not have.
+
+    `asked`: the expression only asks for it (`has`, `.?`, `in`), and so guards `path`.
+    """
+
+    error: CelError
+    path: str
+    asked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """All that a check found, wrong or not: for who checks one expression for several kinds."""
+
+    result: Type
+    errors: tuple[CelError, ...]
+    absent: tuple[AbsentField, ...]
+
+
+def examine(root: nodes.Node, declarations: Declarations, source: str) -> Findings:
+    """Check an expression and return what was found; raises nothing."""
+    checker = _Checker(declarations, source)
+    result = checker.unifier.substitute(checker.visit(root), free_is_dyn=True)
+    return Findings(result, tuple(checker.errors), tuple(checker.absent))
+
+
 class _Checker:
     """The state of one check: types found so far, type variables, scopes of local variables."""
 
@@ -221,6 +178,7 @@ class _Checker:
         self.names: dict[int, str] = {}
         self.functions: dict[int, str] = {}
         self.errors: list[CelError] = []
+        self.absent: list[AbsentField] = []
         self.scopes: list[dict[str, Type]] = []
 
     def visit(self, node: nodes.Node) -> Type:
@@ -320,12 +278,19 @@ class _Checker:
         found = owner.fields.field(node.field)
         if found is not None:
             return found
-        self.errors.append(
-            complain.no_such_field(
-                self.source, node.offset, owner, node.field, owner.fields.names()
-            )
-        )
-        return ERROR
+        asked = node.test or node.optional
+        self.absent_field(node.offset, owner, node.operand, node.field, asked=asked)
+        return DYN if asked else ERROR
+
+    def absent_field(
+        self, offset: int, owner: ObjectType, operand: nodes.Node, name: str, *, asked: bool
+    ) -> None:
+        """Report a field that an object does not declare, unless the expression asks for it."""
+        path = path_of(operand)
+        error = complain.no_such_field(self.source, offset, owner, name, owner.fields.names())
+        self.absent.append(AbsentField(error, f"{path}.{name}" if path else "", asked))
+        if not asked:
+            self.errors.append(error)
 
     # Calls
 
@@ -398,17 +363,27 @@ class _Checker:
             self.no_overload(node, function, arguments, method=method)
             return ERROR
         self.overloads[id(node)] = tuple(matching)
-        if function.name == "_[_]" and isinstance(unwrapped(arguments[0]), ObjectType):
-            return self.indexed_field(node, arguments[0])
+        if function.name in ("_[_]", "_[?_]", "@in"):
+            return self.field_by_name(node, function.name, arguments, result)
         return result
 
-    def indexed_field(self, node: nodes.Call, receiver: Type) -> Type:
-        """`object['field']`: as `object.field` where the field is declared, else unknown."""
-        owner, key = unwrapped(receiver), node.args[-1]
-        if isinstance(owner, ObjectType) and isinstance(key, nodes.Constant):
-            found = owner.fields.field(str(key.value))
-            return DYN if found is None else found
-        return DYN
+    def field_by_name(
+        self, node: nodes.Call, operator: str, arguments: Sequence[Type], result: Type
+    ) -> Type:
+        """`object['f']`, `object[?'f']` and `'f' in object`: as the selection of `f`."""
+        membership = operator == "@in"
+        owner = unwrapped(arguments[1 if membership else 0])
+        operand, key = reversed(node.args) if membership else node.args
+        if not isinstance(owner, ObjectType) or not isinstance(key, nodes.Constant):
+            return result
+        found = owner.fields.field(str(key.value))
+        asked = operator != "_[_]"
+        if found is None:
+            self.absent_field(node.offset, owner, operand, str(key.value), asked=asked)
+            found = DYN if asked else ERROR
+        if membership:
+            return BOOL
+        return optional_of(found) if asked else found
 
     def undeclared(self, node: nodes.Call, name: str, *, method: bool) -> None:
         known = self.declarations.functions
@@ -573,19 +548,3 @@ class _Checker:
             return
         expected, found = (self.unifier.substitute(k, free_is_dyn=True) for k in (expected, found))
         self.errors.append(complain.type_mismatch(self.source, node.offset, expected, found, hint))
-
-
-def declared_variables(
-    variables: Mapping[str, Type | str] | Sequence[str] | None,
-) -> dict[str, Type] | None:
-    """Return variables with their types: names alone are `dyn`, types may be text.
-
-    Raises ValueError for text that is no type.
-    """
-    from kpolicy.cel.types import parse_type
-
-    if variables is None:
-        return None
-    if not isinstance(variables, Mapping):
-        return dict.fromkeys(variables, DYN)
-    return {n: parse_type(k) if isinstance(k, str) else k for n, k in variables.items()}

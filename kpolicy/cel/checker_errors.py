@@ -104,12 +104,12 @@ def no_such_field(
 
 def not_selectable(source: str, offset: int, kind: Type) -> CelError:
     """A selection from what has no fields."""
-    return _error(source, offset, f"type '{kind}' does not support field selection")
+    return _error(source, offset, f"type '{shown(kind)}' does not support field selection")
 
 
 def not_iterable(source: str, offset: int, kind: Type) -> CelError:
     """A comprehension over what is neither a list nor a map."""
-    message = f"expression of type '{kind}' cannot be the range of a comprehension"
+    message = f"expression of type '{shown(kind)}' cannot be the range of a comprehension"
     return _error(source, offset, message, "must be list, map or dyn")
 
 
@@ -117,7 +117,9 @@ def type_mismatch(
     source: str, offset: int, expected: Type, found: Type, hint: str = ""
 ) -> CelError:
     """A value of another type than its place asks for."""
-    return _error(source, offset, f"expected type '{expected}' but found '{found}'", hint)
+    return _error(
+        source, offset, f"expected type '{shown(expected)}' but found '{shown(found)}'", hint
+    )
 
 
 def no_message_types(source: str, offset: int, name: str) -> CelError:
@@ -131,11 +133,20 @@ def invalid_literal(source: str, offset: int, function: str, why: str) -> CelErr
     return _error(source, offset, f"invalid {function} argument: {why}")
 
 
+def shown(kind: Type) -> str:
+    """Return a type for a message: without saying of each part that it may be null."""
+    if kind.name == "wrapper":
+        return shown(kind.parameters[0])
+    if kind.parameters:
+        return f"{kind.name}({', '.join(map(shown, kind.parameters))})"
+    return str(kind)
+
+
 def signature(arguments: Sequence[Type], *, method: bool) -> str:
     """Return argument types as a call shows them: `(int, string)` or `string.(int)`."""
     if method:
-        return f"{arguments[0]}.({', '.join(map(str, arguments[1:]))})"
-    return f"({', '.join(map(str, arguments))})"
+        return f"{shown(arguments[0])}.({', '.join(map(shown, arguments[1:]))})"
+    return f"({', '.join(map(shown, arguments))})"
 
 
 def call_shape(name: str, overload: Overload) -> str:
