@@ -284,7 +284,7 @@ class Snapshot:
             everything = [r for items in files.values() for r in items]
             kinds = _with_definitions(self.kinds, everything)
             if kinds is not self.kinds:
-                return Snapshot.of(everything, kinds, self.world)
+                return Snapshot.of(_rekeyed(everything, kinds), kinds, self.world)
         elif self.kinds.custom:
             new = tuple(_rekeyed(new, self.kinds))
             files = files.set(path, new) if new else files
