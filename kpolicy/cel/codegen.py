@@ -15,6 +15,7 @@ from typing import Any
 from kpolicy.cel import runtime
 from kpolicy.cel.codegen_calls import Calls
 from kpolicy.cel.codegen_loops import Loops
+from kpolicy.cel.cost import multiplies
 from kpolicy.cel.emitter import (
     Target,
     Unsupported,
@@ -26,6 +27,7 @@ from kpolicy.cel.emitter import (
     negated,
     subscript,
 )
+from kpolicy.cel.errors import BudgetExceeded
 from kpolicy.cel.nodes import Call, Constant, ListNode, MapNode, Node, Select
 from kpolicy.cel.scopes import (
     Apply,
@@ -93,7 +95,7 @@ class _Generator(Calls, Loops):
             body.insert(0, ast.Assign([ast.Name("cost", ast.Store())], constant(0)))
         handlers = [
             ast.ExceptHandler(
-                self.fixed(runtime.BudgetExceeded), None, [ast.Raise(None, None)]
+                self.fixed(BudgetExceeded), None, [ast.Raise(None, None)]
             ),
             ast.ExceptHandler(
                 self.fixed(Exception), None,
@@ -127,7 +129,10 @@ class _Generator(Calls, Loops):
             case _ if self.is_test(node):
                 self.result_of_test(node)
             case _:
-                self.emit(ast.Return(self.value(node).code))
+                code = self.value(node).code
+                if multiplies(node):
+                    code = call(self.fixed(runtime.bounded), code)
+                self.emit(ast.Return(code))
 
     def result_of_test(self, node: Node) -> None:
         """Emit the return of a node that must be a bool."""

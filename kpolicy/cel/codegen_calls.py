@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from kpolicy.cel import runtime
@@ -128,14 +128,20 @@ class Calls(Emitter):
                 same = compare(held.code, operator, other.code)
                 return Value(ast.BoolOp(joined, [boolean, same]), "bool")
         kinds = {self.kind_of(a), self.kind_of(b)}
-        if "string" in kinds or kinds == {"bool"}:
+        if kinds == {"bool"} or ("string" in kinds and not self.loops):
             return Value(compare(a.code, operator, b.code), "bool")
         a, b = self.atom(a), self.atom(b)
-        exact: ast.expr = call(self.fixed(_small_equal if self.loops else equal), a.code, b.code)
+        exact_equal = _small_equal if self.loops else _fair_equal
+        exact: ast.expr = call(self.fixed(exact_equal), a.code, b.code)
         inline = compare(a.code, operator, b.code)
         if unequal:
             exact = negated(exact)
-        return Value(ast.IfExp(class_is(a.code, self.fixed(str)), inline, exact), "bool")
+        test = class_is(a.code, self.fixed(str))
+        if self.loops:
+            size = call(self.fixed(len), a.code)
+            short = compare(size, ast.Lt(), constant(_LARGE))
+            test = ast.BoolOp(ast.And(), [test, short])
+        return Value(ast.IfExp(test, inline, exact), "bool")
 
     def member(self, needle: Node, haystack: Node) -> Value:
         """Emit `in`."""
@@ -311,8 +317,15 @@ def _literal_strings(node: Node) -> frozenset[str] | None:
 
 
 def _small_equal(left: Any, right: Any) -> bool:
-    """Return `equal`, but leave comparing large lists and maps to where it is charged."""
-    if runtime.weight(left) > _LARGE_IN_LOOP:
+    """Return `equal`, but leave comparing large values to where it is charged."""
+    if runtime.weight(left, _LARGE_IN_LOOP) >= _LARGE_IN_LOOP:
+        raise Surprise
+    return equal(left, right)
+
+
+def _fair_equal(left: Any, right: Any) -> bool:
+    """As `_small_equal`, for a comparison that is made once."""
+    if isinstance(left, (list, tuple, Mapping)) and runtime.weight(left, _LARGE) >= _LARGE:
         raise Surprise
     return equal(left, right)
 

@@ -20,6 +20,7 @@ from kpolicy.cel.emitter import (
     constant,
     name,
 )
+from kpolicy.cel.errors import BudgetExceeded
 from kpolicy.cel.lexer import line_column
 from kpolicy.cel.nodes import Node
 from kpolicy.cel.scopes import Loop
@@ -183,8 +184,8 @@ class OverBudget:
     def __init__(self, budget: int, line: int, column: int, source: str) -> None:
         self.budget, self.line, self.column, self.source = budget, line, column, source
 
-    def __call__(self) -> runtime.BudgetExceeded:
-        error = runtime.BudgetExceeded(self.budget, self.line, self.column)
+    def __call__(self) -> BudgetExceeded:
+        error = BudgetExceeded(self.budget, self.line, self.column)
         error.source = self.source
         return error
 

@@ -7,7 +7,7 @@ list, regular expressions) is charged by size. Source: Kubernetes' runtime cost 
 
 from __future__ import annotations
 
-from kpolicy.cel.nodes import Constant, Node
+from kpolicy.cel.nodes import Constant, ListNode, MapNode, Node
 from kpolicy.cel.scopes import Local, Loop, resolved_children
 
 
@@ -27,3 +27,30 @@ def static_cost(loop: Loop) -> int:
         else:
             pending += resolved_children(node)
     return total
+
+
+def multiplies(root: Node) -> bool:
+    """Say whether a tree may hold one value many times over: `[x, x]` with a local `x`.
+
+    Such an expression, nested, makes a small value that is exponentially large when written out.
+    """
+    pending: list[Node] = [root]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, (ListNode, MapNode)) and _repeats_a_local(node):
+            return True
+        pending += resolved_children(node)
+    return False
+
+
+def _repeats_a_local(root: Node) -> bool:
+    seen: set[int] = set()
+    pending: list[Node] = [root]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, Local):
+            if node.slot in seen:
+                return True
+            seen.add(node.slot)
+        pending += resolved_children(node)
+    return False

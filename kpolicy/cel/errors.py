@@ -48,6 +48,18 @@ class CelError(KpolicyError):
         return f"{text}\n{' ' * (self.column - 1)}^"
 
 
+class BudgetExceeded(CelError):
+    """An evaluation that costs more than its budget; it is never absorbed by `||` and the like."""
+
+    def __init__(self, budget: int, line: int = 0, column: int = 0) -> None:
+        super().__init__(
+            f"cost budget exceeded: the evaluation costs more than {budget:,} steps",
+            line=line,
+            column=column,
+            hint="loop over less, or compare by a key instead of nesting loops",
+        )
+
+
 class CelErrors(CelError):
     """Several problems of one expression (the checker finds all of them): `errors` holds each."""
 

@@ -12,10 +12,9 @@ from typing import Any
 
 from kpolicy.cel import runtime
 from kpolicy.cel.cost import static_cost
-from kpolicy.cel.errors import CelError
+from kpolicy.cel.errors import BudgetExceeded, CelError
 from kpolicy.cel.lexer import line_column
 from kpolicy.cel.nodes import Call, Constant, ListNode, MapNode, Node, Select
-from kpolicy.cel.runtime import BudgetExceeded
 from kpolicy.cel.scopes import (
     Apply,
     Failure,
@@ -78,6 +77,13 @@ class _Builder:
             error.line, error.column = line_column(self.source, node.offset)
             error.source = self.source
         return error
+
+    def charge(self, frame: Frame, amount: int, node: Node) -> None:
+        """Spend steps on behalf of a node."""
+        try:
+            frame.charge(amount)
+        except CelError as error:
+            raise self.located(error, node) from None
 
     # Names and constants
 
@@ -163,7 +169,7 @@ class _Builder:
             try:
                 frame.charge(1)
                 if cost is not None:
-                    frame.charge(_charge(cost, values))
+                    frame.charge(_charge(cost, values, frame.budget))
                 return callee.invoke(values, frame.context)
             except CelError as error:
                 raise self.located(error, node) from None
@@ -223,7 +229,7 @@ class _Builder:
 
         def make(frame: Frame) -> list[Any]:
             made = []
-            frame.charge(len(steps))
+            self.charge(frame, len(steps), node)
             for step, optional in steps:
                 value = step(frame)
                 if optional:
@@ -244,7 +250,7 @@ class _Builder:
 
         def make(frame: Frame) -> Mapping[Any, Any]:
             pairs = []
-            frame.charge(len(steps))
+            self.charge(frame, len(steps), node)
             try:
                 for key, step, optional in steps:
                     name, value = key(frame), step(frame)
@@ -340,6 +346,8 @@ class _Builder:
                 raise
             except CelError as error:
                 failed = failed or error
+                # An error takes longer to make than a step.
+                self.charge(frame, 8, node)
                 continue
             if value is deciding:
                 return deciding
@@ -412,9 +420,9 @@ _COSTS = {
 }  # fmt: skip
 
 
-def _charge(cost: str, values: list[Any]) -> int:
+def _charge(cost: str, values: list[Any], budget: int) -> int:
     if cost == "deep":
-        return min(map(runtime.weight, values))
+        return min(runtime.weight(value, budget) for value in values)
     sizes = [
         len(v) // 10 if isinstance(v, (str, bytes)) else len(v)
         for v in values

@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from kpolicy.cel.cost import multiplies
 from kpolicy.cel.errors import CelError
 from kpolicy.cel.exact import Frame, Step, build
 from kpolicy.cel.nodes import Call, Node
 from kpolicy.cel.optimizer import fold
+from kpolicy.cel.runtime import bounded
 from kpolicy.cel.scopes import Resolved, resolve
 from kpolicy.cel.types import Type
 
 if TYPE_CHECKING:
     from kpolicy.cel.codegen import Generated
     from kpolicy.cel.environment import Environment
+
+
+#: Longer sources are evaluated exactly: to make code of them takes longer than they save.
+_MAX_GENERATED = 20_000
 
 
 class Program:
@@ -27,7 +33,16 @@ class Program:
     - `references`: the free variables; `functions`: the functions called, operators apart.
     """
 
-    __slots__ = ("_exact", "_resolved", "ast", "environment", "evaluate", "result_type", "source")
+    __slots__ = (
+        "_exact",
+        "_multiplies",
+        "_resolved",
+        "ast",
+        "environment",
+        "evaluate",
+        "result_type",
+        "source",
+    )
 
     evaluate: Callable[..., Any]
 
@@ -40,6 +55,7 @@ class Program:
         self.result_type = result_type
         self._resolved: Resolved | None = None
         self._exact: Step | None = None
+        self._multiplies = False
 
     def __getattr__(self, name: str) -> Any:
         if name == "evaluate":
@@ -74,10 +90,11 @@ class Program:
         """Evaluate without the generated code: slower, and the word on what is right."""
         if self._exact is None:
             self._exact = build(self.resolved.root, self.source)
+            self._multiplies = multiplies(self.resolved.root)
         resolved = self.resolved
         frame = Frame(bindings, context, resolved.slots, self.environment.budget)
         try:
-            return self._exact(frame)
+            return bounded(self._exact(frame)) if self._multiplies else self._exact(frame)
         except CelError as error:
             if not error.source:
                 error.source = self.source
@@ -93,6 +110,8 @@ class Program:
     def _generate(self) -> Generated | None:
         from kpolicy.cel.codegen import Unsupported, generate
 
+        if len(self.source) > _MAX_GENERATED:
+            return None
         try:
             return generate(self.resolved, self.source, self.environment.budget)
         except (Unsupported, RecursionError):

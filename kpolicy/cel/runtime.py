@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from kpolicy.cel.errors import CelError
+from kpolicy.cel.errors import BudgetExceeded, CelError
 from kpolicy.cel.values import (
     INT_MAX,
     INT_MIN,
@@ -26,22 +26,11 @@ from kpolicy.cel.values import (
     lookup,
     no_overload,
     show,
+    type_of,
 )
 
 #: What one evaluation may cost (Kubernetes' limit for one expression); see `kpolicy.cel.cost`.
 DEFAULT_BUDGET: Final = 1_000_000
-
-
-class BudgetExceeded(CelError):
-    """An evaluation that costs more than its budget; it is never absorbed by `||` and the like."""
-
-    def __init__(self, budget: int, line: int = 0, column: int = 0) -> None:
-        super().__init__(
-            f"cost budget exceeded: the evaluation costs more than {budget:,} steps",
-            line=line,
-            column=column,
-            hint="loop over less, or compare by a key instead of nesting loops",
-        )
 
 
 def no_such_key(key: Any) -> CelError:
@@ -326,23 +315,40 @@ def optional_element(value: Any) -> Optional:
     raise CelError(f"an element marked ? must be an optional, not {_kind(value)}")
 
 
-def weight(value: Any) -> int:
-    """Return how many steps it takes to go over a value: its length, deeply for lists and maps."""
-    if isinstance(value, (str, bytes)):
-        return len(value) // 10
-    if isinstance(value, (list, tuple)):
-        return len(value) + sum(weight(item) for item in value if type(item) in _HEAVY)
-    if isinstance(value, Mapping):
-        return len(value) + sum(weight(value[key]) for key in value)
-    return 0
+def weight(value: Any, limit: int = DEFAULT_BUDGET) -> int:
+    """Return how many steps it takes to go over a value, deeply; counting ends above `limit`.
+
+    A value that an expression makes may hold one list many times over: `[x, x]` of `[y, y]` ...
+    """
+    total = 0
+    pending = [value]
+    while pending and total <= limit:
+        item = pending.pop()
+        total += 1
+        if isinstance(item, (str, bytes)):
+            total += len(item) // 10
+        elif isinstance(item, (list, tuple)):
+            total += len(item)
+            pending += [part for part in item if not isinstance(part, _LIGHT)]
+        elif isinstance(item, Mapping):
+            total += len(item)
+            pending += [item[key] for key in item]
+        elif isinstance(item, Optional) and item.has_value:
+            pending.append(item.value)
+    return total
 
 
-_HEAVY: Final = frozenset((str, bytes, list, tuple, dict))
+_LIGHT: Final = (int, float, type(None))
+
+
+def bounded(value: Any) -> Any:
+    """Return `value`; raises `BudgetExceeded` for one too large to be written out."""
+    if weight(value) > DEFAULT_BUDGET:
+        raise BudgetExceeded(DEFAULT_BUDGET)
+    return value
 
 
 def _kind(value: Any) -> str:
-    from kpolicy.cel.values import type_of
-
     try:
         return type_of(value).name
     except CelError:

@@ -11,12 +11,13 @@ and Duration.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Final
 
 from kpolicy.cel import types
-from kpolicy.cel.errors import CelError
+from kpolicy.cel.errors import BudgetExceeded, CelError
 from kpolicy.cel.types import Type
 
 INT_MIN = -(2**63)
@@ -384,11 +385,19 @@ def is_number(value: Any) -> bool:
 
 
 def equal(left: Any, right: Any) -> bool:
-    """Return CEL's `left == right`: numbers by value across types, else false across types;
-    never an error.
+    """Return CEL's `left == right`: numbers by value across types, else false across types.
 
-    Lists and maps are compared deeply; NaN equals nothing, not even itself inside a list.
+    Lists and maps are compared deeply; NaN equals nothing, not even itself inside a list. Never an
+    error, but for `BudgetExceeded` when the values are too large to be compared.
     """
+    return _equal(left, right, [EQUAL_LIMIT])
+
+
+#: How many elements one comparison goes over at most.
+EQUAL_LIMIT: Final = 1_000_000
+
+
+def _equal(left: Any, right: Any, fuel: list[int]) -> bool:
     kind = type(left)
     if kind is str or kind is bytes or left is None:
         return bool(left == right)
@@ -399,16 +408,28 @@ def equal(left: Any, right: Any) -> bool:
     if isinstance(left, (list, tuple)):
         if not isinstance(right, (list, tuple)) or len(left) != len(right):
             return False
-        return all(equal(a, b) for a, b in zip(left, right, strict=True))
+        _spend(fuel, len(left))
+        return all(_equal(a, b, fuel) for a, b in zip(left, right, strict=True))
     if isinstance(left, Mapping):
         if not isinstance(right, Mapping) or len(left) != len(right):
             return False
+        _spend(fuel, len(left))
         for key in left:
             other = lookup(right, key)
-            if other is MISSING or not equal(left[key], other):
+            if other is MISSING or not _equal(left[key], other, fuel):
                 return False
         return True
+    if isinstance(left, Optional) and isinstance(right, Optional):
+        if left.has_value and right.has_value:
+            return _equal(left.value, right.value, fuel)
+        return left.has_value == right.has_value
     return bool(left == right)
+
+
+def _spend(fuel: list[int], amount: int) -> None:
+    fuel[0] -= amount
+    if fuel[0] < 0:
+        raise BudgetExceeded(EQUAL_LIMIT)
 
 
 def compare(left: Any, right: Any) -> int:
@@ -465,8 +486,53 @@ def no_overload(function: str, *operands: Any) -> str:
     return f"no such overload: {function} on ({', '.join(named)})"
 
 
-def show(value: Any) -> str:
-    """Return a text of a value for messages and traces, in CEL's notation where it has one."""
+def show(value: Any, limit: int = 2_000) -> str:
+    """Return a text of a value for messages and traces, in CEL's notation where it has one.
+
+    It is cut at about `limit` characters, however large the value.
+    """
+    parts: list[str] = []
+    room = limit
+    pending: list[tuple[bool, Any]] = [(False, value)]
+    while pending:
+        is_text, item = pending.pop()
+        if is_text:
+            text = item
+        elif isinstance(item, (list, tuple)):
+            _push(pending, "[", [[(False, each)] for each in item[: limit // 2]], "]")
+            continue
+        elif isinstance(item, Mapping):
+            shown = [
+                [(False, key), (True, ": "), (False, item[key])]
+                for key in itertools.islice(item, limit // 2)
+            ]
+            _push(pending, "{", shown, "}")
+            continue
+        elif isinstance(item, Optional) and item.has_value:
+            pending += [(True, ")"), (False, item.value), (True, "optional.of(")]
+            continue
+        else:
+            text = _show_scalar(item, room)
+        parts.append(text)
+        room -= len(text)
+        if room < 0:
+            parts.append("...")
+            break
+    return "".join(parts)
+
+
+def _push(
+    pending: list[tuple[bool, Any]], opening: str, items: list[list[tuple[bool, Any]]], end: str
+) -> None:
+    pending.append((True, end))
+    for position in range(len(items) - 1, -1, -1):
+        pending += reversed(items[position])
+        if position:
+            pending.append((True, ", "))
+    pending.append((True, opening))
+
+
+def _show_scalar(value: Any, room: int) -> str:
     if value is None:
         return "null"
     if value is True or value is False:
@@ -474,17 +540,14 @@ def show(value: Any) -> str:
     if isinstance(value, UInt):
         return f"{value}u"
     if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+        text = value[: max(room, 0) + 1].replace("\\", "\\\\").replace('"', '\\"')
+        return '"' + text.replace("\n", "\\n") + '"'
     if isinstance(value, bytes):
-        return f"b{value.decode('latin-1')!r}"
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(map(show, value)) + "]"
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{show(k)}: {show(value[k])}" for k in value) + "}"
+        return f"b{value[: max(room, 0) + 1].decode('latin-1')!r}"
     if isinstance(value, Timestamp):
         return f'timestamp("{value}")'
     if isinstance(value, Duration):
         return f'duration("{value}")'
     if isinstance(value, Optional):
-        return f"optional.of({show(value.value)})" if value.has_value else "optional.none()"
+        return "optional.none()"
     return str(value)
