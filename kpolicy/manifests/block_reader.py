@@ -155,6 +155,8 @@ def read_block(text: str, limits: Limits, lines_before: int = 0) -> tuple[Any, b
     put = dict.__setitem__
     append = list.append
     memo = _memo
+    word_keys = _WORD_KEYS
+    first_line = lines_before + 1
     max_depth = min(limits.depth, _MAX_DEPTH)
     lines: list[str] | None = None
 
@@ -184,10 +186,10 @@ def read_block(text: str, limits: Limits, lines_before: int = 0) -> tuple[Any, b
             if indent > node_indent or (dashes and indent == node_indent):
                 if dashes:
                     child: Any = new_list(FrozenList)
-                    _set_list_mark(child, (number + lines_before + 1) << 24 | indent + 1)
+                    _set_list_mark(child, (number + first_line) << 24 | indent + 1)
                 else:
                     child = new(FrozenDict)
-                    _set_dict_mark(child, (number + lines_before + 1) << 24 | indent + 1)
+                    _set_dict_mark(child, (number + first_line) << 24 | indent + 1)
                 if node is None:
                     root = child
                 else:
@@ -228,12 +230,12 @@ def read_block(text: str, limits: Limits, lines_before: int = 0) -> tuple[Any, b
                         value, skip = taken
                     else:
                         column = indent + len(dashes) + 1
-                        value = _collection(value, (number + lines_before + 1) << 24 | column)
+                        value = _collection(value, (number + first_line) << 24 | column)
                 append(node, value)
                 continue
             column = indent + len(dashes)
             child = new(FrozenDict)
-            _set_dict_mark(child, (number + lines_before + 1) << 24 | column + 1)
+            _set_dict_mark(child, (number + first_line) << 24 | column + 1)
             append(node, child)
             if len(stack) >= max_depth:
                 return None
@@ -244,7 +246,7 @@ def read_block(text: str, limits: Limits, lines_before: int = 0) -> tuple[Any, b
 
         if key in node:
             duplicates = True
-        if key in _WORD_KEYS:
+        if key in word_keys:
             return None
         try:
             value = memo[rest]
@@ -265,7 +267,7 @@ def read_block(text: str, limits: Limits, lines_before: int = 0) -> tuple[Any, b
                 value, skip = taken
             else:
                 column = len(lines[number]) - len(rest) + 1
-                value = _collection(value, (number + lines_before + 1) << 24 | column)
+                value = _collection(value, (number + first_line) << 24 | column)
         put(node, key, value)
 
     if node is None:

@@ -12,6 +12,7 @@ __all__ = ["Chunk", "decode", "flaw", "is_json", "json_part", "place_after", "sp
 _FORBIDDEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]"
 )
+_ASCII_CONTROLS = bytes({*range(32), 0x7F} - set(b"\t\n\r"))
 _SEPARATOR = re.compile(r"^---(?=[ \t\r\n]|\Z)", re.MULTILINE)
 _JSON_START = re.compile(r"(?:---[ \t]*(?:\r?\n|(?=[{\[])))?[ \t\r\n]*[{\[]")
 
@@ -45,6 +46,9 @@ def decode(data: bytes) -> tuple[str, bool]:
         if data[:3] == b"\xef\xbb\xbf":
             data = data[3:]
         text = data.decode("utf-8", "surrogateescape")
+        if text.isascii():
+            # Twenty times as fast as the search below, and nearly all files are ASCII.
+            return text, len(data.translate(None, _ASCII_CONTROLS)) != len(data)
     return text, _FORBIDDEN.search(text) is not None
 
 
