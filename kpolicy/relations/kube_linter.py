@@ -1,8 +1,9 @@
 """kube-linter's joins, with its keys: for the policies of its pack, so that both decide alike.
 
 Differences from the native relations, on purpose: namespaces are compared as written ("" is not
-"default", but for roles), custom resources are never workloads, an autoscaler's target is looked up in
-all namespaces. Source: kube-linter's public templates, as summarised in the project's table of checks.
+"default", but for roles), custom resources are never workloads, an autoscaler's target is looked up
+in all namespaces. Source: kube-linter's public templates, as summarised in the project's table of
+checks.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from kpolicy.relations.label_selectors import LabelSelector, parse_selector
 from kpolicy.relations.model import Entry, Key, Relation, Side
 from kpolicy.relations.reading import (
     as_map,
@@ -23,7 +25,6 @@ from kpolicy.relations.reading import (
     text_map,
     texts_in,
 )
-from kpolicy.relations.label_selectors import LabelSelector, parse_selector
 
 if TYPE_CHECKING:
     from kpolicy.snapshot.kinds import Kinds
@@ -41,7 +42,8 @@ BUDGET = ("policy/v1/PodDisruptionBudget",)
 RBAC = "rbac.authorization.k8s.io/v1/"
 SCALERS = ("HorizontalPodAutoscalerLike", "keda.sh/v1alpha1/ScaledObject")
 
-#: DeploymentLike kinds with a LabelSelector (a map in a DeploymentConfig), read by pdb-min-available.
+#: DeploymentLike kinds with a LabelSelector (a map in a DeploymentConfig), read by pdb-min-
+#: available.
 SELECTING = (
     "apps/Deployment", "apps/DaemonSet", "apps/StatefulSet", "apps/ReplicaSet",
     "apps.openshift.io/DeploymentConfig", "batch/Job", "batch/CronJob",
@@ -242,13 +244,13 @@ def relations() -> tuple[Relation, ...]:
             "kube-linter-env-secrets",
             Side(("DeploymentLike",), _referred_keys("secretKeyRef")),
             Side(("v1/Secret",), _any_namespace),
-            description="From a workload to the Secrets its variables name, whatever the namespace.",
+            description="From a workload to the Secrets of its variables, in any namespace.",
         ),
         Relation(
             "kube-linter-env-config-maps",
             Side(("DeploymentLike",), _referred_keys("configMapKeyRef")),
             Side(("v1/ConfigMap",), _any_namespace),
-            description="From a workload to the ConfigMaps its variables name, whatever the namespace.",
+            description="From a workload to the ConfigMaps of its variables, in any namespace.",
         ),
         Relation(
             "kube-linter-service-accounts",
@@ -279,7 +281,7 @@ def relations() -> tuple[Relation, ...]:
             "kube-linter-pdb-workloads",
             Side(BUDGET, _in_namespace),
             Side(SELECTING, _in_namespace),
-            description="From a disruption budget to the workloads with a selector in its namespace.",
+            description="From a disruption budget to the selecting workloads of its namespace.",
         ),
         Relation(
             "kube-linter-pdb-scalers",

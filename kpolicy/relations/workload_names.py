@@ -1,4 +1,4 @@
-"""How people name and label workloads: the CEL functions `isNamed` and `podLabel`.
+"""How people name and label workloads and containers: the CEL functions of the sidecar policies.
 
 Sources: Kubernetes generates pod names as `<name>-<template hash>-<suffix>`, hash and suffix in an
 alphabet without vowels and look-alikes (`util/rand` of the API machinery); StatefulSets and indexed
@@ -13,7 +13,9 @@ from typing import Any
 
 from kpolicy.cel.declarations import Function, Library, Overload
 from kpolicy.cel.types import BOOL, DYN, STRING, list_of
+from kpolicy.cel.errors import CelError
 from kpolicy.relations.context import JoinContext
+from kpolicy.relations.images import image_name
 from kpolicy.relations.reading import labels_of, pod_labels
 
 _SAFE = "[bcdfghjklmnpqrstvwxz2456789]"
@@ -42,9 +44,55 @@ def _pod_label(context: JoinContext, body: Any, key: str) -> str:
     return template[key] if key in template else labels_of(body).get(key, "")
 
 
+def command_line(container: Any) -> str:
+    """Return the command and arguments of a container, joined by spaces."""
+    if not isinstance(container, dict):
+        return ""
+    parts: list[str] = []
+    for field in ("command", "args"):
+        value = container.get(field)
+        if isinstance(value, list):
+            parts += [part for part in value if isinstance(part, str)]
+    return " ".join(parts)
+
+
+def runs(container: Any, words: list[Any]) -> bool:
+    """Return whether a container is called, or runs an image called, one of `words`.
+
+    A word between slashes is a regular expression (RE2, searched) instead of a whole name.
+    """
+    if not isinstance(container, dict):
+        return False
+    name, image = container.get("name"), container.get("image")
+    names = [name] if isinstance(name, str) else []
+    if isinstance(image, str):
+        names.append(image_name(image))
+    if any(n in words for n in names):
+        return True
+    patterns = [w[1:-1] for w in words if len(w) > 2 and w[0] == w[-1] == "/"]
+    return any(search(pattern, n) for pattern in patterns for n in names)
+
+
+@lru_cache(maxsize=256)
+def _pattern(source: str) -> Any:
+    import re2
+
+    try:
+        return re2.compile(source)
+    except re2.error as error:
+        raise CelError(f"/{source}/ is no regular expression: {error}") from None
+
+
+def search(pattern: str, text: str) -> bool:
+    """Return whether a regular expression (RE2) is found in `text`; raises CelError for a bad
+    one."""
+    return _pattern(pattern).search(text) is not None
+
+
 @lru_cache(maxsize=1)
 def library() -> Library:
     """Return the library; `podLabel` needs a `JoinContext` at evaluation."""
+    words = list_of(STRING)
     return Library(
         name="kpolicy.names",
         doc="How workloads are named and labelled.",
@@ -67,7 +115,18 @@ def library() -> Library:
                         member=True, needs_context=True,
                     ),
                 ),
-                'A label of the pod template or, where it lacks the key, of the workload; "" if none.',
+                'A label of the pod template, else of the workload; "" if neither has the key.',
+            ),
+            Function(
+                "runs",
+                (Overload("kpolicy_runs", (DYN, words), BOOL, runs, member=True, cost="size"),),
+                "Whether a container is called, or runs an image called, one of the words (an "
+                "image by the last segment of its repository). `/.../` is a regular expression.",
+            ),
+            Function(
+                "commandLine",
+                (Overload("kpolicy_commandLine", (DYN,), STRING, command_line, member=True),),
+                "The command and the arguments of a container, joined by spaces.",
             ),
         ),
     )  # fmt: skip

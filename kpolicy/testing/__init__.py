@@ -1,4 +1,4 @@
-"""Policies' own tests: the format `NAME_test.yaml`, the runner, and coverage. See docs/testing.md."""
+"""Policies' own tests: `NAME_test.yaml`, the runner, and coverage. See docs/testing.md."""
 
 from __future__ import annotations
 

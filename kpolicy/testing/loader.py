@@ -64,9 +64,7 @@ def _case(reader: Reader, node: SourceNode, here: str) -> Case:
         files=files,
         base=reader.string(fields.get("base"), f"{here}.base"),
         params=_mapping(reader, fields.get("params"), f"{here}.params"),
-        operation=reader.choice(
-            fields.get("operation"), f"{here}.operation", _OPERATIONS, "CREATE"
-        ),
+        operation=reader.choice(fields.get("operation"), f"{here}.operation", _OPERATIONS, ""),
         user=_mapping(reader, fields.get("user"), f"{here}.user"),
         count=count,
         findings=findings,

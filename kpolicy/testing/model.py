@@ -72,7 +72,8 @@ class Case:
     base: str = ""
     """The manifests before the change, for `oldObject`."""
     params: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
-    operation: str = "CREATE"
+    operation: str = ""
+    """What `request.operation` is; "" = UPDATE where `base` has the resource, else CREATE."""
     user: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     count: int | None = None
     """The number of findings, where only that is said."""

@@ -156,9 +156,10 @@ class PolicyTester:
         from kpolicy.policy.matching import Matcher
 
         policy = compiled.policy
-        unit = Unit(compiled, Matcher(policy, snapshot.kinds, case.operation), params)
+        unit = Unit(compiled, Matcher(policy, snapshot.kinds), params)
         plan = Plan((unit,), snapshot.kinds, self._relations, Catalogue({policy.id: policy}))
-        settings = Settings(Limits(), case.operation, case.user, everything=True)
+        before = {r: old for r in snapshot.resources if base and (old := base.get(r.key))}
+        settings = Settings(Limits(), case.operation, before, case.user, everything=True)
         evaluator = JoinEvaluator(plan, settings, snapshot, base)
         tally = Tally()
         placer = Placer({})
@@ -166,12 +167,10 @@ class PolicyTester:
         for resource in snapshot.resources:
             if not unit.matcher.meets_kind(resource.api_version, resource.kind):
                 continue
-            if unit.matcher.test is not None and not unit.matcher.test(resource):
+            bindings, operation = evaluator.bindings(resource)
+            test = unit.matcher.test_for(operation)
+            if test is not None and not test(resource):
                 continue
-            bindings = evaluator.bindings(resource)
-            if base is not None:
-                before = base.get(resource.key)
-                bindings["oldObject"] = None if before is None else before.body
             known = len(tally.findings)
             evaluator.evaluate(unit, resource, bindings, placer, tally)
             new = tally.findings[known:]
