@@ -49,8 +49,8 @@ NAMES = ("object", "oldObject", "request", "params", "namespaceObject")
 def evaluate(expression: str | None, **options: Any) -> int:
     """Evaluate one CEL expression on a document.
 
-    Its value is printed as JSON. Without EXPR expressions are read line by line. Variables are those of a policy: object,
-    oldObject, request, params, namespaceObject, and what --var declares.
+    Its value is printed as JSON. Without EXPR, expressions are read line by line. Variables are
+    those of a policy: object, oldObject, request, params, namespaceObject, and what --var declares.
     """
     from kpolicy.cel import DYN, Environment
     from kpolicy.cli.plugins import host_of, report_plugin_problems

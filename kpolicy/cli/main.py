@@ -22,17 +22,21 @@ INTERRUPTED = 130
 CommandTable = Mapping[str, tuple[str, str]]
 
 #: Command -> (module:attribute, short help).
+# fmt: off
 COMMANDS: CommandTable = {
     "scan": ("kpolicy.cli.scan:scan", "Scan manifests: files, directories, or standard input (-)."),
-    "explain": ("kpolicy.cli.explain:explain", "Say what a policy is for, and what to do about a finding."),
+    "explain": (
+        "kpolicy.cli.explain:explain", "Say what a policy is for, and what to do about a finding.",
+    ),
     "policies": ("kpolicy.cli.policies:policies", "List, show, document and check policies."),
     "eval": ("kpolicy.cli.evaluate:evaluate", "Evaluate one CEL expression on a document."),
     # "trace": ("kpolicy.cli.trace:trace", "Show why a policy decided as it did for one resource."),
-    # "relations": ("kpolicy.cli.relations:relations", "Show a resource's relations and their keys."),
+    "relations": ("kpolicy.cli.relations:relations", "Show a resource's relations and their keys."),
     "config": ("kpolicy.cli.config:config", "Show the effective configuration."),
     "plugin": ("kpolicy.cli.plugin:plugin", "List installed plugins."),
     "completion": ("kpolicy.cli.completion:completion", "Print the completion script for a shell."),
-}  # fmt: skip
+}
+# fmt: on
 
 
 class LazyGroup(click.Group):

@@ -21,6 +21,47 @@ def params_of(given: tuple[str, ...]) -> Mapping[str, Mapping[str, Any]]:
     return found
 
 
+def user_of(path: str) -> Mapping[str, Any]:
+    """Return the user that a file describes, as `request.userInfo` has it.
+
+    Source: UserInfo of authentication.k8s.io/v1. Raises `UsageError` with every problem.
+    """
+    from pathlib import Path
+
+    from kpolicy.frozen import freeze
+    from kpolicy.location import SourceLocation
+    from kpolicy.strict.node import compose
+    from kpolicy.strict.reader import Reader
+
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        what = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise UsageError(Problem(f"cannot be read: {what}", SourceLocation(path))) from error
+    documents, problems = compose(path, text)
+    if problems:
+        raise UsageError(*problems)
+    if len(documents) != 1:
+        raise UsageError(Problem("a user is one document", SourceLocation(path)))
+    reader = Reader(documents[0].source)
+    fields = reader.fields(documents[0], "the user", ("username", "uid", "groups", "extra"))
+    user: dict[str, Any] = {}
+    for name in ("username", "uid"):
+        if name in fields:
+            user[name] = reader.string(fields[name], name)
+    if "groups" in fields:
+        user["groups"] = list(reader.strings(fields["groups"], "groups"))
+    if "extra" in fields:
+        user["extra"] = {
+            name: list(reader.strings(node, f"extra.{name}"))
+            for name, node in reader.entries(fields["extra"], "extra")
+        }
+    if reader.problems:
+        raise UsageError(*reader.problems)
+    frozen: Mapping[str, Any] = freeze(user)
+    return frozen
+
+
 def yaml_value(flag: str, word: str, text: str) -> Any:
     """Return the value of YAML text. Raises `UsageError` that names the flag and the word."""
     from kpolicy.strict.node import compose

@@ -99,6 +99,18 @@ FAILED = 2
     help="What policies see as request.operation.",
 )
 @click.option(
+    "--user",
+    metavar="FILE",
+    default="",
+    help="Who policies see as request.userInfo: YAML with username, groups, uid, extra.",
+)
+@click.option(
+    "--base",
+    metavar="REV|PATH",
+    default="",
+    help="Report only what changed since a git revision, or against a directory.",
+)
+@click.option(
     "--baseline",
     metavar="FILE",
     default="",
@@ -170,7 +182,7 @@ def scan(paths: tuple[str, ...], **options: Any) -> int:
 
 def request_of(paths: tuple[str, ...], options: Mapping[str, Any]) -> ScanRequest:
     """Return the request that a command's arguments mean. Raises `UsageError`."""
-    from kpolicy.cli.params import params_of
+    from kpolicy.cli.params import params_of, user_of
     from kpolicy.engine.request import ScanRequest, Selection
 
     return ScanRequest(
@@ -199,6 +211,8 @@ def request_of(paths: tuple[str, ...], options: Mapping[str, Any]) -> ScanReques
         suppressions=not options["no_suppressions"],
         report_unused_suppressions=options["unused_suppressions"],
         operation=options["operation"] or "",
+        user=user_of(options["user"]) if options["user"] else {},
+        base=options["base"],
     )
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from kpolicy.engine.request import Toolbox
     from kpolicy.manifests.model import Invalid, ManifestFile
     from kpolicy.relations.index import Direction
+    from kpolicy.relations.model import Relation
     from kpolicy.snapshot.resource import Resource
     from kpolicy.snapshot.snapshot import Snapshot
 
@@ -25,6 +26,26 @@ class Workspace:
     relations: Mapping[str, Direction]
     files: tuple[ManifestFile, ...]
     invalid: tuple[Invalid, ...]
+
+    def choose_relations(self, names: tuple[str, ...]) -> list[Relation]:
+        """Return the relations called `names` (or their inverses); all without names.
+
+        Those that copy kube-linter's joins are left out unless named. Raises `UsageError`.
+        """
+        chosen = [self.relations[name].relation for name in names if name in self.relations]
+        unknown = [name for name in names if name not in self.relations]
+        if unknown:
+            from kpolicy.strict.suggest import did_you_mean
+
+            hint = did_you_mean(unknown[0], self.relations) or ", ".join(sorted(self.relations))
+            raise UsageError(Problem(f'no relation "{unknown[0]}"', None, hint))
+        if not names:
+            chosen = [
+                direction.relation
+                for name, direction in self.relations.items()
+                if not name.startswith("kube-linter-")
+            ]
+        return list(dict.fromkeys(chosen))
 
     def only(self, text: str) -> Resource:
         """Return the one resource that `KIND/[NS/]NAME` names. Raises `UsageError` otherwise."""
@@ -67,6 +88,14 @@ def open_workspace(toolbox: Toolbox, targets: tuple[str, ...], config: Config) -
     snapshot = Snapshot.of(tally.resources, kinds, world_of(config, tally, kinds))
     relations = directory(toolbox.relations)
     return Workspace(snapshot, relations, found.files, tuple(tally.invalid))
+
+
+def report_invalid(workspace: Workspace) -> None:
+    """Say on standard error what could not be read, where a command has no report to list it in."""
+    if workspace.invalid:
+        from kpolicy.cli.problems import report_problems
+
+        report_problems(Problem(i.message, i.location) for i in workspace.invalid)
 
 
 def named(resources: Any, text: str) -> list[Resource]:

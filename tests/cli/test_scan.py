@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -393,3 +394,59 @@ def test_ctrl_c_ends_with_130_and_leaves_written_output(
     assert result.exit_code == 130
     assert result.stderr.strip() == "kpolicy: interrupted"
     assert (repository / "report.json").read_text() == "before"
+
+
+def test_a_user_reaches_the_policies(scan: Run, repository: Path) -> None:
+    policy = repository / "policies" / "no-latest.yaml"
+    condition = (
+        "  matchConditions: [{name: a, expression: \"'admins' in request.userInfo.groups\"}]"
+    )
+    policy.write_text(policy.read_text().replace("  match:", condition + "\n  match:"))
+    (repository / "user.yml").write_text("username: ann\ngroups: [admins]\nextra: {scopes: [a]}\n")
+    assert scan("apps").exit_code == 0
+    assert scan("apps", "--user", "user.yml").exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("usernam: ann\n", 'user.yml:1:1: unknown key "usernam"'),
+        ("username: [a]\n", "user.yml:1:11: "),
+        ("groups: a\n", "user.yml:1:9: "),
+        ("a: [\n", "user.yml:"),
+        ("", "user.yml: a user is one document"),
+    ],
+)
+def test_a_bad_user_is_an_error_with_its_place(
+    text: str, said: str, scan: Run, repository: Path
+) -> None:
+    (repository / "user.yml").write_text(text)
+    result = scan("apps", "--user", "user.yml")
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert scan("apps", "--user", "missing.yml").exit_code == 2
+
+
+def _git(*arguments: str) -> None:
+    subprocess.run(
+        ["git", "-c", "user.name=a", "-c", "user.email=a@example.org", *arguments],
+        check=True, capture_output=True,
+    )  # fmt: skip
+
+
+def test_base_reports_what_a_change_introduces(scan: Run, repository: Path) -> None:
+    (repository / ".git").rmdir()
+    _git("init", "-q", "-b", "main")
+    _git("add", ".")
+    _git("commit", "-q", "-m", "first")
+    assert scan("apps", "--base", "main").exit_code == 0
+    bad = (repository / "apps" / "bad.yaml").read_text()
+    (repository / "apps" / "new.yaml").write_text(bad.replace("name: bad", "name: new"))
+    result = scan("apps", "--base", "main", "--format", "github")
+    assert result.exit_code == 1
+    (annotation, _) = result.stdout.splitlines()
+    assert annotation.startswith("::warning file=apps/new.yaml,line=7,col=7,title=no-latest")
+    unknown = scan("apps", "--base", "no-such-revision")
+    assert unknown.exit_code == 2
+    assert "no-such-revision" in unknown.stderr
+    assert "Traceback" not in unknown.stderr
