@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from kpolicy.cel.declarations import Function, Library, Overload
 from kpolicy.cel.errors import CelError
-from kpolicy.cel.library.limits import check_text
+from kpolicy.cel.library.limits import check_elements, check_text
 from kpolicy.cel.types import BYTES, DYN, STRING
 from kpolicy.cel.values import Duration, Optional, Timestamp, type_of
 
@@ -44,37 +44,53 @@ def encode_json(value: Any) -> str:
     import json
 
     try:
-        text = json.dumps(_plain(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        text = json.dumps(
+            _Plain().of(value), ensure_ascii=False, allow_nan=False, separators=(",", ":")
+        )
     except (ValueError, RecursionError) as error:
         raise CelError(f"json.encode: {error}") from None
     check_text("json.encode", len(text))
     return text
 
 
-def _plain(value: Any) -> Any:
-    """Return what `json` writes as protobuf would write `value`."""
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, float):
-        whole = value.is_integer() and abs(value) <= _SAFE_INT and (value or str(value) == "0.0")
-        return int(value) if whole else value
-    if isinstance(value, str):
-        return str(value)
-    if isinstance(value, int):
-        return int(value) if abs(value) <= _SAFE_INT else str(value)
-    if isinstance(value, bytes):
-        return encode(value)
-    if isinstance(value, (Timestamp, Duration)):
-        return str(value)
-    if isinstance(value, (list, tuple)):
-        return [_plain(element) for element in value]
-    if isinstance(value, Optional):
-        return _plain(value.value) if value.has_value else None
-    if isinstance(value, Mapping):
-        if not all(isinstance(key, str) for key in value):
-            raise CelError("json.encode: the keys of a map must be strings")
-        return {str(key): _plain(value[key]) for key in value}
-    raise CelError(f"json.encode: a {type_of(value).name} has no JSON form")
+class _Plain:
+    """Turns a value into what `json` writes as protobuf would; bounds what it looks at."""
+
+    __slots__ = ("_seen",)
+
+    def __init__(self) -> None:
+        self._seen = 0
+
+    def of(self, value: Any) -> Any:
+        """Return the plain form of a value and all within."""
+        if value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, float):
+            whole = value.is_integer() and abs(value) <= _SAFE_INT and str(value) != "-0.0"
+            return int(value) if whole else value
+        if isinstance(value, str):
+            return str(value)
+        if isinstance(value, int):
+            return int(value) if abs(value) <= _SAFE_INT else str(value)
+        if isinstance(value, bytes):
+            return encode(value)
+        if isinstance(value, (Timestamp, Duration)):
+            return str(value)
+        if isinstance(value, Optional):
+            return self.of(value.value) if value.has_value else None
+        if isinstance(value, (list, tuple)):
+            self._count(len(value))
+            return [self.of(element) for element in value]
+        if isinstance(value, Mapping):
+            self._count(len(value))
+            if not all(isinstance(key, str) for key in value):
+                raise CelError("json.encode: the keys of a map must be strings")
+            return {str(key): self.of(value[key]) for key in value}
+        raise CelError(f"json.encode: a {type_of(value).name} has no JSON form")
+
+    def _count(self, elements: int) -> None:
+        self._seen += elements + 1
+        check_elements("json.encode", self._seen)
 
 
 LIBRARY: Final = Library(

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from kpolicy.cel.errors import CelError
-from kpolicy.cel.library.limits import MAX_TEXT, check_text
+from kpolicy.cel.library.limits import MAX_TEXT, check_elements, check_text
 from kpolicy.cel.types import Type
 from kpolicy.cel.values import NANOS, Duration, Timestamp, type_of
 
@@ -116,35 +116,44 @@ def format_value(value: Any) -> str:
 
     Raises `CelError` for what has no text, such as an optional or an IP address.
     """
-    pieces: list[str] = []
+    if isinstance(value, str):
+        return value
     try:
-        _append(value, pieces, [0])
+        return _Writer().text(value)
     except RecursionError:
         raise CelError("format: the value is nested too deeply") from None
-    return "".join(pieces)
 
 
-def _append(value: Any, pieces: list[str], length: list[int]) -> None:
-    if isinstance(value, (list, tuple)):
-        pieces.append("[")
-        for index, element in enumerate(value):
-            if index:
-                pieces.append(", ")
-            _append(element, pieces, length)
-        pieces.append("]")
-        return
-    if isinstance(value, Mapping):
-        entries = sorted(
-            ((format_value(key), format_value(value[key])) for key in value),
-            key=lambda entry: entry[0].encode("utf-8", "surrogatepass"),
-        )
-        text = "{" + ", ".join(f"{key}: {item}" for key, item in entries) + "}"
-    else:
+class _Writer:
+    """Writes one value and bounds what it looks at: parts of it may be shared many times over."""
+
+    __slots__ = ("_length", "_seen")
+
+    def __init__(self) -> None:
+        self._length = 0
+        self._seen = 0
+
+    def text(self, value: Any) -> str:
+        """Return the text of a value and all within."""
+        if isinstance(value, (list, tuple)):
+            self._count(len(value))
+            return "[" + ", ".join(map(self.text, value)) + "]"
+        if isinstance(value, Mapping):
+            self._count(len(value))
+            entries = sorted(
+                ((self.text(key), self.text(value[key])) for key in value),
+                key=lambda entry: entry[0].encode("utf-8", "surrogatepass"),
+            )
+            return "{" + ", ".join(f"{key}: {item}" for key, item in entries) + "}"
         text = _scalar(value)
-    pieces.append(text)
-    length[0] += len(text)
-    if length[0] > MAX_TEXT:
-        check_text("format", length[0])
+        self._length += len(text)
+        if self._length > MAX_TEXT:
+            check_text("format", self._length)
+        return text
+
+    def _count(self, elements: int) -> None:
+        self._seen += elements + 1
+        check_elements("format", self._seen)
 
 
 def _scalar(value: Any) -> str:

@@ -11,7 +11,7 @@ added; the Go library silently passes over a pair of them in a list it knows not
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cmp_to_key
 from typing import Any, Final
 
@@ -165,10 +165,13 @@ def flatten(values: Sequence[Any], depth: int = 1) -> list[Any]:
     flat: list[Any] = []
     # One iterator for each open list: no recursion, however deep the lists lie.
     open_lists = [iter(values)]
+    opened = 0
     while open_lists:
         for value in open_lists[-1]:
             if isinstance(value, (list, tuple)) and len(open_lists) <= depth:
                 open_lists.append(iter(value))
+                opened += 1
+                check_elements("flatten", opened)
                 break
             flat.append(value)
             if len(flat) > MAX_ELEMENTS:
@@ -224,36 +227,59 @@ def reverse(values: Sequence[Any]) -> list[Any]:
     return list(values[::-1])
 
 
-def scalar_key(value: Any) -> Any:
-    """Return a hashable stand-in that is equal exactly when the CEL values are, or None.
+class Keys:
+    """Makes hashable stand-ins that are equal exactly when the CEL values are.
 
-    None is for values that need `equal`: lists, maps and the libraries' own. NaN gets a new object
-    each time, as it equals nothing.
+    With them, membership in a list of any values is found by hash instead of by comparing with each
+    element. `MAX_ELEMENTS` bounds all values looked at, however often they share a part.
     """
-    if value is None or value is True or value is False:
-        return (value,)
-    if isinstance(value, (int, float)):
-        return value if value == value else object()
-    if isinstance(value, (str, bytes)):
-        return value
-    return None
+
+    __slots__ = ("_seen",)
+
+    def __init__(self) -> None:
+        self._seen = 0
+
+    def key(self, value: Any) -> Any:
+        """Return the stand-in; raises `CelError` for a value that is too big or too deep."""
+        if isinstance(value, str):
+            return value
+        try:
+            return self._key(value)
+        except RecursionError:
+            raise CelError("the value is nested too deeply") from None
+
+    def _key(self, value: Any) -> Any:
+        if isinstance(value, (str, bytes)):
+            return value
+        if value is None or value is True or value is False:
+            return (value,)
+        if isinstance(value, (int, float)):
+            # NaN equals nothing, so it gets a new object each time.
+            return value if value == value else object()
+        self._seen += 1
+        if isinstance(value, (list, tuple)):
+            self._count(len(value))
+            return ("list", *map(self._key, value))
+        if isinstance(value, Mapping):
+            self._count(len(value))
+            return ("map", frozenset((self._key(key), self._key(value[key])) for key in value))
+        if isinstance(value, Optional):
+            return ("optional", self._key(value.value) if value.has_value else ())
+        return ("value", value)
+
+    def _count(self, more: int) -> None:
+        self._seen += more
+        if self._seen > MAX_ELEMENTS:
+            raise CelError(f"a value has more than {MAX_ELEMENTS} elements")
 
 
 def distinct(values: Sequence[Any]) -> list[Any]:
     """Return the elements without those that equal an earlier one."""
-    found: list[Any] = []
-    seen: set[Any] = set()
-    complex_ones: list[Any] = []
+    keys = Keys()
+    found: dict[Any, Any] = {}
     for value in values:
-        key = scalar_key(value)
-        if key is not None:
-            if key not in seen:
-                seen.add(key)
-                found.append(value)
-        elif not any(equal(other, value) for other in complex_ones):
-            complex_ones.append(value)
-            found.append(value)
-    return found
+        found.setdefault(keys.key(value), value)
+    return list(found.values())
 
 
 def first(values: Sequence[Any]) -> Optional:

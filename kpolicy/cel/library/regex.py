@@ -180,28 +180,31 @@ def _group(text: bytes, span: tuple[int, int]) -> bytes:
 def _parse_replacement(replacement: str, groups: int) -> list[bytes | int]:
     """Return literal pieces and group numbers; raise `CelError` for a wrong backslash or group."""
     parts: list[bytes | int] = []
-    characters = iter(replacement)
-    for character in characters:
-        if character != "\\":
-            parts.append(_encode(character))
-            continue
-        following = next(characters, None)
-        if following is None:
-            raise CelError(f"invalid replacement string: '{replacement}' \\ not allowed at end")
-        if following == "\\":
-            parts.append(b"\\")
-        elif following in "0123456789":
-            if int(following) > groups:
+    literal, *escapes = replacement.split("\\")
+    pending = _encode(literal)
+    after_backslash = False
+    for piece in escapes:
+        if after_backslash:
+            # The second of two backslashes: what follows is plain text.
+            pending += b"\\" + _encode(piece)
+            after_backslash = False
+        elif piece[:1] and piece[0] in "0123456789":
+            if int(piece[0]) > groups:
                 raise CelError(
-                    f"replacement string references group {following} "
+                    f"replacement string references group {piece[0]} "
                     f"but regex has only {groups} group(s)"
                 )
-            parts.append(int(following))
-        else:
+            parts += [pending, int(piece[0])]
+            pending = _encode(piece[1:])
+        elif piece:
             raise CelError(
                 f"invalid replacement string: '{replacement}' \\ must be followed by a digit or \\"
             )
-    return parts
+        else:
+            after_backslash = True
+    if after_backslash:
+        raise CelError(f"invalid replacement string: '{replacement}' \\ not allowed at end")
+    return [*parts, pending]
 
 
 LIBRARY: Final = Library(

@@ -74,7 +74,9 @@ def test_a_regex_that_would_hang_a_backtracking_engine_does_not(source: str) -> 
      "format.dns1123Subdomain().validate(s)", "format.byte().validate(s)",
      "format.qualifiedName().validate(s)", "format.datetime().validate(s)"],
 )  # fmt: skip
-@pytest.mark.parametrize("text", ["9" * 300_000, "a." * 150_000 + "!", "(" * 300_000, "[::" * 99_999])
+@pytest.mark.parametrize(
+    "text", ["9" * 300_000, "a." * 150_000 + "!", "(" * 300_000, "[::" * 99_999]
+)
 def test_a_huge_text_is_parsed_or_refused_soon(source: str, text: str) -> None:
     """Parsers of values are linear, and their errors do not repeat the whole text."""
     before = time.perf_counter()
@@ -115,3 +117,30 @@ def test_a_deeply_nested_value_is_refused_by_format() -> None:
     with pytest.raises(CelError, match="nested too deeply"):
         evaluate("'%s'.format([v])", v=value)
     assert evaluate("size(v.flatten(100000))", v=value) == 0
+
+
+SHARED: list[object] = [[]]
+for _ in range(60):
+    SHARED = [SHARED, SHARED]
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["'%s'.format([v])", "json.encode(v)", "v.distinct()", "sets.contains([v], [v])",
+     "v.flatten(99)", "sets.intersects(v, [1])", "[v, v].distinct()"],
+)  # fmt: skip
+def test_a_small_value_that_is_vast_when_written_out_is_refused(source: str) -> None:
+    """Sixty lists, each twice in the next, are 2^60 when every one is visited."""
+    before = time.perf_counter()
+    with pytest.raises(CelError):
+        evaluate(source, v=SHARED)
+    assert time.perf_counter() - before < 2
+
+
+def test_many_complex_elements_take_linear_time() -> None:
+    """Lists of maps are compared by hash and not each with each."""
+    maps = [{"name": f"a{i}", "ports": [i, i + 1]} for i in range(30_000)]
+    before = time.perf_counter()
+    assert evaluate("size(l.distinct())", l=maps + maps) == 30_000
+    assert evaluate("sets.equivalent(l, m)", l=maps, m=maps[::-1]) is True
+    assert time.perf_counter() - before < 2

@@ -73,7 +73,8 @@ def test_networks_urls_and_versions_are_values() -> None:
 def test_versions_are_ordered_as_semver_org_says() -> None:
     """Its own example, in ascending order."""
     texts = ["1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-alpha.beta", "1.0.0-beta", "1.0.0-beta.2",
-             "1.0.0-beta.11", "1.0.0-rc.1", "1.0.0", "1.0.1", "1.2.0", "1.10.0", "2.0.0-0"]  # fmt: skip
+             "1.0.0-beta.11", "1.0.0-rc.1", "1.0.0", "1.0.1", "1.2.0", "1.10.0",
+             "2.0.0-0"]  # fmt: skip
     versions = [parse_semver(text) for text in texts]
     for left, right in itertools.combinations(versions, 2):
         assert left.compare(right) == -1 and right.compare(left) == 1
