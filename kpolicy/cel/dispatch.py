@@ -14,7 +14,9 @@ from kpolicy.cel.values import class_type, no_overload, type_of
 class Callee:
     """A function as one call site sees it: its name, call style and number of arguments."""
 
-    __slots__ = ("_by_class", "_opaque", "name", "needs_context", "overloads", "standard")
+    __slots__ = (
+        "_by_class", "_opaque", "member", "name", "needs_context", "overloads", "standard",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -22,8 +24,11 @@ class Callee:
         standard: Callable[..., Any] | None,
         overloads: Sequence[Overload],
         opaque: Mapping[type, Type],
+        *,
+        member: bool = False,
     ) -> None:
         self.name = name
+        self.member = member
         self.standard = standard
         self.overloads = tuple(overloads)
         self.needs_context = any(o.needs_context for o in overloads)
@@ -172,7 +177,7 @@ class Functions:
         ]  # fmt: skip
         if standard is None and not overloads:
             return None
-        return Callee(name, standard, overloads, self._opaque)
+        return Callee(name, standard, overloads, self._opaque, member=member)
 
 
 def _operators() -> Mapping[str, Callable[..., Any]]:

@@ -112,6 +112,24 @@ class Environment:
             ).result
         return Program(self, source, root, result)
 
+    def load(self, data: Any) -> Program:
+        """Return the program that `Program.dump` described, without parsing or checking.
+
+        Raises `serialize.Damaged` (a `ValueError`) for data that describes none.
+        """
+        from kpolicy.cel import serialize
+        from kpolicy.cel.types import parse_type
+
+        match data:
+            case [serialize.FORMAT, str(source), tree, None | str() as result]:
+                root = serialize.load(tree)
+                try:
+                    kind = None if result is None else parse_type(result)
+                except ValueError as error:
+                    raise serialize.Damaged(str(error)) from None
+                return Program(self, source, root, kind)
+        raise serialize.Damaged("not a compiled expression of this version")
+
     def declarations(self) -> Declarations:
         """Return what the checker knows of this environment."""
         if self._declarations is None:

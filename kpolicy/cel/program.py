@@ -102,6 +102,13 @@ class Program:
         except RecursionError:
             raise CelError("a value nests too deeply to evaluate", source=self.source) from None
 
+    def dump(self) -> list[Any]:
+        """Return the expression, parsed and checked, as JSON-able data for `Environment.load`."""
+        from kpolicy.cel import serialize
+
+        result = None if self.result_type is None else str(self.result_type)
+        return [serialize.FORMAT, self.source, serialize.dump(self.ast), result]
+
     def python_source(self) -> str:
         """Return the generated code, to be read; '' when the expression is evaluated exactly."""
         generated = self._generate()

@@ -89,6 +89,7 @@ class Let(Node):
 
     slots: list[tuple[int, Node]]
     body: Node
+    names: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -99,6 +100,7 @@ class OptionalLoop(Node):
     slot: int
     body: Node
     flat: bool
+    name: str
 
 
 @dataclass(slots=True)
@@ -306,7 +308,8 @@ class _Resolver:
     def visit_Bind(self, node: Bind) -> Node:
         value = self.visit(node.value)
         slot = self.slot()
-        return Let(node.offset, [(slot, value)], self.within({node.variable: slot}, node.body))
+        body = self.within({node.variable: slot}, node.body)
+        return Let(node.offset, [(slot, value)], body, (node.variable,))
 
     def visit_Block(self, node: Block) -> Node:
         added: dict[str, int] = {}
@@ -316,13 +319,13 @@ class _Resolver:
             slot = self.slot()
             slots.append((slot, value))
             added[f"@index{number}"] = slot
-        return Let(node.offset, slots, self.within(added, node.result))
+        return Let(node.offset, slots, self.within(added, node.result), tuple(added))
 
     def visit_OptionalMap(self, node: OptionalMap) -> Node:
         target = self.visit(node.target)
         slot = self.slot()
         body = self.within({node.variable: slot}, node.body)
-        return OptionalLoop(node.offset, target, slot, body, node.flat)
+        return OptionalLoop(node.offset, target, slot, body, node.flat, node.variable)
 
 
 #: Operators that do not evaluate all their operands.
