@@ -233,7 +233,7 @@ def _shift(name: str, on_int: Any, on_uint: Any, doc: str) -> Function:
 
 LIBRARY: Final = Library(
     name="cel.lib.ext.math",
-    doc="Greatest and least, rounding, signs, roots, and operations on bits.",
+    doc="Greatest and least (`math.greatest(1, 2)`), rounding, signs, roots, and bits.",
     source="cel-go ext/math.go, version 2",
     macros=(_extreme("least", "math.@min"), _extreme("greatest", "math.@max")),
     functions=(

@@ -64,10 +64,11 @@ def _macro(name: str, flat: bool) -> Macro:
     return Macro(name, 2, True, expand)
 
 
-def _function(
-    name: str, identifier: str, parameters: tuple[Type, ...], result: Type, call: Any, member: bool
-) -> Function:
-    return Function(name, (Overload(identifier, parameters, result, call, member),))
+def _function(name: str, overload: Overload, doc: str) -> Function:
+    return Function(name, (overload,), doc)
+
+
+_OPTIONALS: Final = (list_of(optional_of(T)),)
 
 
 def library() -> Library:
@@ -75,30 +76,34 @@ def library() -> Library:
     return Library(
         name="optional",
         functions=(
-            _function("optional.of", "optional_of", (V,), _OPTIONAL_V, Optional.of, False),
-            _function(
-                "optional.ofNonZeroValue", "optional_ofNonZeroValue", (V,), _OPTIONAL_V,
-                _of_non_zero, False,
-            ),
-            _function("optional.none", "optional_none", (), _OPTIONAL_V, Optional.none, False),
-            _function(
-                "value", "optional_value", (_OPTIONAL_V,), V, lambda option: option.value, True
-            ),
-            _function(
-                "hasValue", "optional_hasValue", (_OPTIONAL_V,), BOOL,
-                lambda option: option.has_value, True,
-            ),
-            _function("or", "optional_or_optional", (_OPTIONAL_V, _OPTIONAL_V), _OPTIONAL_V, _or,
-                      True),
-            _function("orValue", "optional_orValue_value", (_OPTIONAL_V, V), V, _or_value, True),
-            _function(
-                "optional.unwrap", "optional_unwrap", (list_of(optional_of(T)),), list_of(T),
-                _unwrap, False,
-            ),
-            _function(
-                "unwrapOpt", "optional_unwrapOpt", (list_of(optional_of(T)),), list_of(T),
-                _unwrap, True,
-            ),
+            _function("optional.of", Overload("optional_of", (V,), _OPTIONAL_V, Optional.of),
+                      "an optional that holds the value"),
+            _function("optional.ofNonZeroValue",
+                      Overload("optional_ofNonZeroValue", (V,), _OPTIONAL_V, _of_non_zero),
+                      "an optional that is empty for '', 0, false, null, [] and {}"),
+            _function("optional.none", Overload("optional_none", (), _OPTIONAL_V, Optional.none),
+                      "the empty optional"),
+            _function("value",
+                      Overload("optional_value", (_OPTIONAL_V,), V, lambda o: o.value, True),
+                      "what the optional holds; an error when it is empty"),
+            _function("hasValue",
+                      Overload("optional_hasValue", (_OPTIONAL_V,), BOOL,
+                               lambda o: o.has_value, True),
+                      "whether the optional holds a value"),
+            _function("or",
+                      Overload("optional_or_optional", (_OPTIONAL_V, _OPTIONAL_V), _OPTIONAL_V,
+                               _or, True),
+                      "the optional itself, or the other when it is empty"),
+            _function("orValue",
+                      Overload("optional_orValue_value", (_OPTIONAL_V, V), V, _or_value, True),
+                      "what the optional holds, or the other value when it is empty"),
+            _function("optional.unwrap",
+                      Overload("optional_unwrap", _OPTIONALS, list_of(T), _unwrap, cost="size"),
+                      "the values of the optionals that hold one"),
+            _function("unwrapOpt",
+                      Overload("optional_unwrapOpt", _OPTIONALS, list_of(T), _unwrap, True,
+                               cost="size"),
+                      "the values of the optionals that hold one"),
         ),
         constants=MappingProxyType({"optional_type": (type_of_type(OPTIONAL), OPTIONAL)}),
         macros=(_macro("optMap", False), _macro("optFlatMap", True)),
