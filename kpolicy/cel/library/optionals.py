@@ -13,7 +13,7 @@ from kpolicy.cel.declarations import Function, Library, Macro, Overload
 from kpolicy.cel.errors import CelError
 from kpolicy.cel.macros import variable_name
 from kpolicy.cel.nodes import Node, OptionalMap
-from kpolicy.cel.types import BOOL, OPTIONAL, T, Type, V, list_of, optional_of, type_of_type
+from kpolicy.cel.types import BOOL, OPTIONAL, T, V, list_of, optional_of, type_of_type
 from kpolicy.cel.values import NONE, TIMESTAMP_MIN, Duration, Optional, Timestamp, no_overload
 
 _OPTIONAL_V: Final = optional_of(V)
