@@ -55,8 +55,10 @@ def read_bytes(file: ManifestFile, limits: Limits) -> bytes | Invalid:
             if status.st_size > limits.file_bytes:
                 return _too_large(file, status.st_size, limits)
             data = os.read(descriptor, status.st_size + 1)
-            while more := os.read(descriptor, limits.file_bytes + 1 - len(data)):
-                data += more
+            if len(data) > status.st_size:
+                # It has grown since, or is of a kind that tells no size.
+                while more := os.read(descriptor, max(limits.file_bytes + 1 - len(data), 0)):
+                    data += more
         except OSError as error:
             return _unreadable(file, error)
         finally:
