@@ -116,8 +116,8 @@ def compare(
     old = [r for r in new if r.path not in changed] + old_changed
     aside.invalid += [i for i in tally.invalid if i.location.path not in changed]
     aside.invalid += base.invalid
-    after = Snapshot.of(new, plan.kinds, world_of(config, tally, plan.kinds))
-    before = Snapshot.of(old, plan.kinds, world_of(config, aside, plan.kinds))
+    after = Snapshot.of(new, plan.kinds, world_of(config, tally, plan.kinds, head_files))
+    before = Snapshot.of(old, plan.kinds, world_of(config, aside, plan.kinds, base_files))
 
     paired = pair(before, after)
     now = replace(settings, before=paired)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from kpolicy.engine.evaluate import Unit, Verdict
@@ -83,6 +84,7 @@ class Raw(NamedTuple):
     scope: str
     item: str
     certainty: Certainty
+    resource_labels: tuple[tuple[str, str], ...] = ()
 
     @property
     def anchor(self) -> Anchor:
@@ -112,7 +114,16 @@ def raw_of(unit: Unit, resource: Resource, verdict: Verdict, placer: Placer) -> 
         resource.path, line, column, policy.id, verdict.validation, verdict.message,
         "\x1f".join(parts), resource.document, resource.pointer, verdict.outcome, verdict.pointer,
         _names(resource), tuple(related), resource.scope, verdict.item, verdict.certainty,
+        _labels(resource),
     )  # fmt: skip
+
+
+def _labels(resource: Resource) -> tuple[tuple[str, str], ...]:
+    metadata = resource.body.get("metadata")
+    labels = metadata.get("labels") if isinstance(metadata, dict) else None
+    if not isinstance(labels, dict):
+        return ()
+    return tuple((k, v) for k, v in labels.items() if isinstance(v, str))
 
 
 def _names(resource: Resource) -> tuple[str, str, str, str]:
@@ -153,6 +164,7 @@ def finish(raws: Iterable[Raw], policies: Mapping[str, Policy]) -> list[tuple[Fi
             validation=raw.validation,
             item=raw.item,
             certainty=raw.certainty,
+            resource_labels=MappingProxyType(dict(raw.resource_labels)),
         )
         finished.append((finding, raw.anchor))
     return finished

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
 from kpolicy.config.model import Config
 from kpolicy.engine.findings import Anchor, finish
+from kpolicy.engine.intake import arranged, intake, options_of, relative_to
 from kpolicy.engine.join import join_rows, join_whole
 from kpolicy.engine.local import Settings, Tally, local_phase, without_collector
 from kpolicy.engine.plan import Plan, make_plan
 from kpolicy.engine.request import ScanRequest, Toolbox
+from kpolicy.engine.scopes import copies_note
 from kpolicy.engine.settings import effective_config, world_of
 from kpolicy.engine.workers import jobs_for, parallel_phase
 from kpolicy.findings import Finding, Report, Summary
-from kpolicy.manifests.model import Discovery, ManifestFile, SourceOptions
+from kpolicy.manifests.model import ManifestFile
 from kpolicy.suppress.apply import Rules, apply
 from kpolicy.suppress.baseline import read_baseline, write_baseline
 
@@ -32,7 +34,7 @@ def scan(request: ScanRequest, toolbox: Toolbox) -> Report:
     config = effective_config(request)
     plan = make_plan(toolbox, request, config)
     clock.lap("policies")
-    discovery = _discover(request, toolbox, config)
+    discovery = intake(request, toolbox, config)
     clock.lap("discover")
     settings = Settings(
         limits=request.limits,
@@ -45,8 +47,8 @@ def scan(request: ScanRequest, toolbox: Toolbox) -> Report:
     if request.base:
         from kpolicy.engine.base import compare, discover_base
 
-        options = SourceOptions(limits=request.limits, exclude=config.paths_exclude)
-        base = discover_base(request, toolbox, options)
+        base = discover_base(request, toolbox, options_of(request, config))
+        base = arranged(base, request, config)
         with without_collector():
             found = compare(request, toolbox, config, plan, settings, discovery, base)
         clock.lap("compare")
@@ -62,19 +64,15 @@ def scan(request: ScanRequest, toolbox: Toolbox) -> Report:
     tally.skipped[:0] = discovery.skipped
     tally.notes[:0] = discovery.notes
     if plan.joins:
-        world = world_of(config, tally, plan.kinds)
+        note = copies_note(_copies(tally))
+        if note is not None:
+            tally.notes.append(note)
+        world = world_of(config, tally, plan.kinds, files)
         join = join_rows if jobs > 1 else join_whole
         with without_collector():
             join(plan, settings, tally, files, world)
     clock.lap("join")
     return _report(request, toolbox, config, plan, tally, files, clock)
-
-
-def _discover(request: ScanRequest, toolbox: Toolbox, config: Config) -> Discovery:
-    from kpolicy.manifests import discover
-
-    options = SourceOptions(limits=request.limits, exclude=config.paths_exclude)
-    return discover(request.targets, toolbox.sources or None, options)
 
 
 def _report(
@@ -92,7 +90,7 @@ def _report(
         config=config,
         baseline=read_baseline(request.baseline) if request.baseline else frozenset(),
         enabled=request.suppressions,
-        relative_path=_relative_to(config.root),
+        relative_path=relative_to(config.root),
     )
     outcome = apply(
         [finding for finding, _ in numbered],
@@ -131,18 +129,14 @@ def _report(
     )
 
 
-def _relative_to(root: str) -> Callable[[str], str]:
-    """Return what makes a shown path relative to the configuration's directory."""
-    if not root:
-        return str
-
-    def relative(path: str) -> str:
-        try:
-            return Path(path).absolute().relative_to(root).as_posix()
-        except ValueError:
-            return path
-
-    return relative
+def _copies(tally: Tally) -> Iterator[tuple[object, str, str, str]]:
+    """Yield (key, name for people, path, scope) of every named resource."""
+    for r in tally.resources:
+        if r.name:
+            yield r.key, f"{r.kind} {r.name}", r.path, r.scope
+    for row in tally.rows:
+        if row.name:
+            yield row.key, f"{row.kind} {row.name}", row.path, row.scope
 
 
 def _line_reader(files: dict[str, ManifestFile]) -> Callable[[str], Sequence[str]]:

@@ -201,7 +201,7 @@ def test_the_namespace_object_comes_from_the_snapshot(tmp_path):
     spec = """
         match: {kinds: [Deployment]}
         validations: [{expression: "namespaceObject != null && namespaceObject.metadata.labels.team == 'blue'"}]
-    """  # noqa: E501
+    """
     root = write(tmp_path / "in", {"a.yaml": deployment("web", "a"), "ns.yaml": namespace})
     assert len(run(root, policy("p", spec)).findings) == 1
     root = write(tmp_path / "other", {"a.yaml": deployment("web", "a")})

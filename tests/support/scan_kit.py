@@ -44,6 +44,8 @@ def run(
     """Scan `root` (or `target` below it) with these policies alone."""
     folder = root.parent / f"{root.name}-policies"
     folder.mkdir(exist_ok=True)
+    for stale in folder.iterdir():
+        stale.unlink()
     for number, text in enumerate(policies):
         (folder / f"p{number}.yaml").write_text(text, encoding="utf-8")
     request.setdefault("jobs", 1)

@@ -1,0 +1,110 @@
+"""What a scan reads: discovered files, less those left out, each in its scope."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from kpolicy.config.model import Config
+from kpolicy.engine.request import ScanRequest, Toolbox
+from kpolicy.engine.scopes import scoped
+from kpolicy.manifests.model import Discovery, ManifestFile, Skipped, SourceOptions
+from kpolicy.suppress.apply import path_glob
+
+
+def relative_to(root: str) -> Callable[[str], str]:
+    """Return what makes a shown path relative to the configuration's directory."""
+    if not root:
+        return str
+    base = root.rstrip("/") + "/"
+    cwd = os.getcwd().rstrip("/") + "/"  # noqa: PTH109
+
+    def relative(path: str) -> str:
+        absolute = path if path.startswith("/") else cwd + path
+        if "/../" in absolute or "/./" in absolute:
+            absolute = os.path.normpath(absolute)
+        return absolute[len(base) :] if absolute.startswith(base) else path
+
+    return relative
+
+
+def options_of(request: ScanRequest, config: Config) -> SourceOptions:
+    """Return what sources are told.
+
+    The globs of the configuration start at its directory. A source starts at its target: it is told
+    them where both are the same, so that it need not walk what is left out.
+    """
+    same = all(os.path.realpath(t) == os.path.realpath(config.root) for t in request.targets)
+    return SourceOptions(
+        limits=request.limits, exclude=config.paths_exclude if config.root and same else ()
+    )
+
+
+def intake(request: ScanRequest, toolbox: Toolbox, config: Config) -> Discovery:
+    """Return the files of a scan."""
+    from kpolicy.manifests import discover
+
+    found = discover(request.targets, toolbox.sources or None, options_of(request, config))
+    return arranged(found, request, config)
+
+
+def arranged(found: Discovery, request: ScanRequest, config: Config) -> Discovery:
+    """Return a discovery without what is left out, its files in their scopes."""
+    relative = relative_to(config.root)
+    files, skipped = _kept(found.files, request, config, relative)
+    scopes = (request.scope,) if request.scope else config.scopes
+    return replace(found, files=scoped(files, scopes, relative), skipped=(*found.skipped, *skipped))
+
+
+def _kept(
+    files: Sequence[ManifestFile],
+    request: ScanRequest,
+    config: Config,
+    relative: Callable[[str], str],
+) -> tuple[Sequence[ManifestFile], list[Skipped]]:
+    """Leave out what the configuration excludes, and policies that were named as such."""
+    excluded = _excludes(config.paths_exclude)
+    root = config.root or "."
+    named = [*request.policy_paths, *(os.path.join(root, p) for p in config.policies)]  # noqa: PTH118
+    policies = tuple(os.path.realpath(path) for path in named)
+    if excluded is None and not policies:
+        return files, []
+    kept, skipped = [], []
+    for file in files:
+        if excluded is not None and excluded(relative(file.path), file.filename):
+            continue
+        if policies and file.filename and _is_policy(file.filename, policies):
+            skipped.append(Skipped(file.path, "policy"))
+            continue
+        kept.append(file)
+    return kept, skipped
+
+
+def _is_policy(filename: str, policies: Sequence[str]) -> bool:
+    real = os.path.realpath(filename)
+    return any(real == path or real.startswith(path + os.sep) for path in policies)
+
+
+def _excludes(globs: Sequence[str]) -> Callable[[str, str], bool] | None:
+    """Return what says whether a path is excluded.
+
+    A glob is held against the path from the configuration's directory; one that begins with `~` or
+    `/`, as kube-linter's `ignorePaths` do, against the absolute path too.
+    """
+    if not globs:
+        return None
+    inside = re.compile("|".join(path_glob(glob) for glob in globs))
+    outright = [str(Path(g).expanduser()) for g in globs if g.startswith(("~", "/"))]
+    absolute = re.compile("|".join(path_glob(g) for g in outright)) if outright else None
+
+    def excluded(path: str, filename: str) -> bool:
+        if inside.match(path):
+            return True
+        if absolute is None or not filename:
+            return False
+        return absolute.match(os.path.abspath(filename).lstrip("/")) is not None  # noqa: PTH100
+
+    return excluded
