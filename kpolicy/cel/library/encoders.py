@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from kpolicy.cel.declarations import Function, Library, Overload
 from kpolicy.cel.errors import CelError
-from kpolicy.cel.library.limits import check_elements, check_text
+from kpolicy.cel.library.limits import check_text, check_visited
 from kpolicy.cel.types import BYTES, DYN, STRING
 from kpolicy.cel.values import Duration, Optional, Timestamp, type_of
 
@@ -90,7 +90,7 @@ class _Plain:
 
     def _count(self, elements: int) -> None:
         self._seen += elements + 1
-        check_elements("json.encode", self._seen)
+        check_visited("json.encode", self._seen)
 
 
 LIBRARY: Final = Library(

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from kpolicy.cel.errors import CelError
-from kpolicy.cel.library.limits import MAX_TEXT, check_elements, check_text
+from kpolicy.cel.library.limits import MAX_TEXT, check_text, check_visited
 from kpolicy.cel.types import Type
 from kpolicy.cel.values import NANOS, Duration, Timestamp, type_of
 
@@ -153,7 +153,7 @@ class _Writer:
 
     def _count(self, elements: int) -> None:
         self._seen += elements + 1
-        check_elements("format", self._seen)
+        check_visited("format", self._seen)
 
 
 def _scalar(value: Any) -> str:

@@ -15,6 +15,8 @@ from kpolicy.cel.errors import CelError
 MAX_TEXT: Final = 10_000_000
 #: Elements of a list that one call may produce.
 MAX_ELEMENTS: Final = 1_000_000
+#: Elements that one call looks at within a value, shared parts counted each time they occur.
+MAX_VISITED: Final = 500_000
 
 
 def check_text(function: str, length: int) -> None:
@@ -32,3 +34,9 @@ def check_elements(function: str, count: int) -> None:
             f"{function}: the result would have {count} elements, "
             f"at most {MAX_ELEMENTS} are allowed"
         )
+
+
+def check_visited(function: str, count: int) -> None:
+    """Raise `CelError` when `function` has looked at more than `MAX_VISITED` elements."""
+    if count > MAX_VISITED:
+        raise CelError(f"{function}: the value has more than {MAX_VISITED} elements within")

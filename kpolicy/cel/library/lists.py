@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from kpolicy.cel.declarations import Function, Library, Macro, Overload
 from kpolicy.cel.errors import CelError
-from kpolicy.cel.library.limits import MAX_ELEMENTS, check_elements
+from kpolicy.cel.library.limits import MAX_ELEMENTS, check_elements, check_visited
 from kpolicy.cel.nodes import Comprehension, Constant, Identifier, MapNode, Node, StructNode
 from kpolicy.cel.types import (
     BOOL,
@@ -231,7 +231,7 @@ class Keys:
     """Makes hashable stand-ins that are equal exactly when the CEL values are.
 
     With them, membership in a list of any values is found by hash instead of by comparing with each
-    element. `MAX_ELEMENTS` bounds all values looked at, however often they share a part.
+    element. `MAX_VISITED` bounds all values looked at, however often they share a part.
     """
 
     __slots__ = ("_seen",)
@@ -269,8 +269,7 @@ class Keys:
 
     def _count(self, more: int) -> None:
         self._seen += more
-        if self._seen > MAX_ELEMENTS:
-            raise CelError(f"a value has more than {MAX_ELEMENTS} elements")
+        check_visited("comparison of elements", self._seen)
 
 
 def distinct(values: Sequence[Any]) -> list[Any]:

@@ -37,10 +37,10 @@ HALF = "x" * (MAX_TEXT // 2 + 1)
 )
 def test_a_result_that_is_too_big_is_refused(source: str, bindings: dict[str, object]) -> None:
     """The error names the function and the bound, and nothing big is made first."""
-    before = time.perf_counter()
+    before = time.process_time()
     with pytest.raises(CelError, match=r"at most|maximum allowed"):
         evaluate(source, **bindings)
-    assert time.perf_counter() - before < 1
+    assert time.process_time() - before < 1
 
 
 @pytest.mark.parametrize(
@@ -63,9 +63,9 @@ def test_a_big_result_within_the_bounds_is_made(
 @pytest.mark.parametrize("source", ["(a+)+$", "(a|aa)*b", "(.*)*x", "([a-zA-Z]+)*@"])
 def test_a_regex_that_would_hang_a_backtracking_engine_does_not(source: str) -> None:
     """RE2 is linear: a pattern that is catastrophic elsewhere answers at once."""
-    before = time.perf_counter()
+    before = time.process_time()
     evaluate("s.find(r) + s.findAll(r).join() + regex.replace(s, r, '')", s="a" * 20_000, r=source)
-    assert time.perf_counter() - before < 1
+    assert time.process_time() - before < 1
 
 
 @pytest.mark.parametrize(
@@ -79,12 +79,12 @@ def test_a_regex_that_would_hang_a_backtracking_engine_does_not(source: str) -> 
 )
 def test_a_huge_text_is_parsed_or_refused_soon(source: str, text: str) -> None:
     """Parsers of values are linear, and their errors do not repeat the whole text."""
-    before = time.perf_counter()
+    before = time.process_time()
     try:
         evaluate(source, s=text)
     except CelError as error:
         assert len(error.message) < 2000
-    assert time.perf_counter() - before < 1
+    assert time.process_time() - before < 1
 
 
 @pytest.mark.parametrize(
@@ -101,12 +101,12 @@ def test_a_huge_text_is_parsed_or_refused_soon(source: str, text: str) -> None:
 )
 def test_a_quantity_with_a_vast_exponent_is_not_written_out(source: str) -> None:
     """Go's library hangs on some of these; here each ends at once, with a value or an error."""
-    before = time.perf_counter()
+    before = time.process_time()
     try:
         evaluate(source)
     except CelError as error:
         assert "quantit" in error.message
-    assert time.perf_counter() - before < 1
+    assert time.process_time() - before < 1
 
 
 def test_a_deeply_nested_value_is_refused_by_format() -> None:
@@ -131,16 +131,16 @@ for _ in range(60):
 )  # fmt: skip
 def test_a_small_value_that_is_vast_when_written_out_is_refused(source: str) -> None:
     """Sixty lists, each twice in the next, are 2^60 when every one is visited."""
-    before = time.perf_counter()
+    before = time.process_time()
     with pytest.raises(CelError):
         evaluate(source, v=SHARED)
-    assert time.perf_counter() - before < 2
+    assert time.process_time() - before < 1
 
 
 def test_many_complex_elements_take_linear_time() -> None:
     """Lists of maps are compared by hash and not each with each."""
     maps = [{"name": f"a{i}", "ports": [i, i + 1]} for i in range(30_000)]
-    before = time.perf_counter()
+    before = time.process_time()
     assert evaluate("size(l.distinct())", l=maps + maps) == 30_000
     assert evaluate("sets.equivalent(l, m)", l=maps, m=maps[::-1]) is True
-    assert time.perf_counter() - before < 2
+    assert time.process_time() - before < 1
