@@ -1,4 +1,4 @@
-"""What a scan yields: findings, what could not be read, counts. Frozen, sortable, free of rendering."""
+"""What a scan yields: findings, what could not be read, counts. Frozen, free of rendering."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ class ResourceRef:
     name: str
 
     def __str__(self) -> str:
-        return f"{self.kind}/{self.namespace}/{self.name}" if self.namespace else f"{self.kind}/{self.name}"
+        where = f"{self.namespace}/{self.name}" if self.namespace else self.name
+        return f"{self.kind}/{where}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +80,16 @@ class Finding:
     """For a missing target: absent (the snapshot is closed for it) or unknowable."""
     labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """Added by plugins' post-processing (team, ticket ...)."""
+    resource_labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """`metadata.labels` of the resource, for post-processing; no report prints them."""
     suppression: Suppression | None = None
 
     @property
     def sort_key(self) -> tuple[object, ...]:
         """Path, line, policy, then what makes the order total."""
         at = self.place.location
-        return (at.path, at.line, self.policy, at.column, self.validation, self.message, self.fingerprint)
+        rest = (at.column, self.validation, self.message, self.fingerprint)
+        return (at.path, at.line, self.policy, *rest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +121,7 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The result of a scan. `findings` holds what is reported (by default fails and errors), in order."""
+    """The result of a scan; `findings` holds what is reported (by default fails and errors)."""
 
     findings: tuple[Finding, ...] = ()
     suppressed: tuple[Finding, ...] = ()
