@@ -23,22 +23,25 @@ __all__ = ["read_block"]
 
 #: One match a line: indentation, dashes, key, what follows.
 _LINES = re.compile(r"( *)((?:- +)*)(?:([A-Za-z_][A-Za-z0-9_./-]{0,250}):(?: +|(?=\n)))?([^\n]*)\n")
+# The rest is text: `re` compiles each pattern when it is first used, and results are remembered.
+_COMMENT = r" *(?:(?<= )#.*)?"
 #: Line breaks that libyaml knows besides LF and CRLF, and a byte order mark amid the text.
-_ODD_BREAK = re.compile("\r(?!\n)|[\x85\u2028\u2029\ufeff]")
-_SEPARATOR = re.compile(r"---(?: *| +#.*)")
-_DOUBLE_QUOTED = re.compile(r'"((?:[^"\\\t]|\\["\\nt])*)" *(?:(?<= )#.*)?')
-_SINGLE_QUOTED = re.compile(r"'((?:[^'\t]|'')*)' *(?:(?<= )#.*)?")
-_PLAIN_START = re.compile(r"[A-Za-z0-9_./+~$(\\;<=^]|[-:?][^ ]")
-_TEXT = re.compile(r"([|>]-?) *(?:(?<= )#.*)?")
-_EMPTY = re.compile(r"(\{\}|\[\]) *(?:(?<= )#.*)?")
+_ODD_BREAK = "\r(?!\n)|[\x85\u2028\u2029\ufeff]"
+_SEPARATOR = r"---(?: *| +#.*)"
+_DOUBLE_QUOTED = rf'"((?:[^"\\\t]|\\["\\nt])*)"{_COMMENT}'
+_SINGLE_QUOTED = rf"'((?:[^'\t]|'')*)'{_COMMENT}"
+_TEXT = rf"([|>]-?){_COMMENT}"
+_EMPTY = rf"(\{{\}}|\[\]){_COMMENT}"
 _FLOW_ITEM = r"(?:\"[^\"\\\t]*\"|'[^'\t]*'|[A-Za-z0-9_./][^,\[\]{}:#\"'\t]*)"
-_FLOW_LIST = re.compile(rf"\[ *({_FLOW_ITEM}(?: *, *{_FLOW_ITEM})*) *\] *(?:(?<= )#.*)?")
-_FLOW_ITEMS = re.compile(_FLOW_ITEM)
-_FLOW_PAIR = rf"[A-Za-z_][A-Za-z0-9_./-]{{0,250}}: +{_FLOW_ITEM}"
-_FLOW_MAP = re.compile(rf"\{{ *({_FLOW_PAIR}(?: *, *{_FLOW_PAIR})*) *\}} *(?:(?<= )#.*)?")
-_FLOW_PAIRS = re.compile(rf"([A-Za-z_][A-Za-z0-9_./-]*): +({_FLOW_ITEM})")
-_ESCAPE = re.compile(r"\\(.)")
+_FLOW_LIST = rf"\[ *({_FLOW_ITEM}(?: *, *{_FLOW_ITEM})*) *\]{_COMMENT}"
+_FLOW_KEY = r"[A-Za-z_][A-Za-z0-9_./-]{0,250}"
+_FLOW_PAIR = rf"{_FLOW_KEY}: +{_FLOW_ITEM}"
+_FLOW_MAP = rf"\{{ *({_FLOW_PAIR}(?: *, *{_FLOW_PAIR})*) *\}}{_COMMENT}"
+_ESCAPE = r"\\(.)"
 _ESCAPES = {'"': '"', "\\": "\\", "n": "\n", "t": "\t"}
+_PLAIN_START = frozenset(
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./+~$(\\;<=^"
+)
 
 #: Keys that are no strings until Kubernetes' JSON makes them some.
 _WORD_KEYS = frozenset(
@@ -86,22 +89,22 @@ def _interpret(rest: str) -> Any:
 def _classify(rest: str) -> Any:
     first = rest[0]
     if first == '"':
-        match = _DOUBLE_QUOTED.fullmatch(rest)
+        match = re.fullmatch(_DOUBLE_QUOTED, rest)
         if match is None:
             return _UNKNOWN
         text = match[1]
-        return _ESCAPE.sub(_unescape, text) if "\\" in text else text
+        return re.sub(_ESCAPE, _unescape, text) if "\\" in text else text
     if first == "'":
-        match = _SINGLE_QUOTED.fullmatch(rest)
+        match = re.fullmatch(_SINGLE_QUOTED, rest)
         return match[1].replace("''", "'") if match else _UNKNOWN
     if first in "|>":
-        match = _TEXT.fullmatch(rest)
+        match = re.fullmatch(_TEXT, rest)
         return _TEXTS[match[1]] if match else _UNKNOWN
     if first in "{[":
         return _flow(rest)
     if first == "#":
         return _NOTHING
-    if _PLAIN_START.match(rest) is None or "\t" in rest:
+    if "\t" in rest or not (first in _PLAIN_START or (first in "-:?" and rest[1:2].strip())):
         return _UNKNOWN
     text = rest.partition(" #")[0]
     text = text.rstrip(" ")
@@ -119,13 +122,13 @@ def _unescape(match: re.Match[str]) -> str:
 
 def _flow(rest: str) -> Any:
     """Return a mapping or a list of scalars in brackets."""
-    if _EMPTY.fullmatch(rest):
+    if re.fullmatch(_EMPTY, rest):
         return _Special((), {} if rest[0] == "{" else None)
     try:
-        if match := _FLOW_LIST.fullmatch(rest):
-            return _Special(tuple([_flow_item(item) for item in _FLOW_ITEMS.findall(match[1])]))
-        if match := _FLOW_MAP.fullmatch(rest):
-            found = _FLOW_PAIRS.findall(match[1])
+        if match := re.fullmatch(_FLOW_LIST, rest):
+            return _Special(tuple([_flow_item(item) for item in re.findall(_FLOW_ITEM, match[1])]))
+        if match := re.fullmatch(_FLOW_MAP, rest):
+            found = re.findall(rf"({_FLOW_KEY}): +({_FLOW_ITEM})", match[1])
             pairs = {key: _flow_item(item) for key, item in found}
             if len(pairs) == len(found) and not _WORD_KEYS & pairs.keys():
                 return _Special((), pairs)
@@ -144,7 +147,7 @@ def read_block(text: str, limits: Limits, lines_before: int = 0) -> tuple[Any, b
     `text` is what `kpolicy.manifests.text.split` yields. Never raises for what a text contains.
     """
     if "\r" in text or not text.isascii():
-        if _ODD_BREAK.search(text):
+        if re.search(_ODD_BREAK, text):
             return None
         text = text.replace("\r\n", "\n")
     ends = text.endswith("\n")
@@ -174,7 +177,7 @@ def read_block(text: str, limits: Limits, lines_before: int = 0) -> tuple[Any, b
         if not key and not dashes:
             if not rest or rest[0] == "#" or number <= skip:
                 continue
-            if number == 0 and not spaces and _SEPARATOR.fullmatch(rest):
+            if number == 0 and not spaces and re.fullmatch(_SEPARATOR, rest):
                 continue
             return None
         if number <= skip:
@@ -317,16 +320,16 @@ def _text(
         taken.pop()
     text = "\n".join(taken)
     if announced[0] == ">":
-        if _UNFOLDED.search(text):
+        if re.search(_UNFOLDED, text):
             return None
-        text = _FOLD.sub(_folded, text)
+        text = re.sub(_FOLD, _folded, text)
     broken_off = end == last and not ends
     return (text if announced[-1] == "-" or broken_off else text + "\n"), end - 1
 
 
 #: A line that begins with white space keeps its line breaks, those around it too, when folded.
-_UNFOLDED = re.compile(r"^[ \t]", re.MULTILINE)
-_FOLD = re.compile("(?<!^)(?<!\n)\n+")
+_UNFOLDED = r"(?m)^[ \t]"
+_FOLD = "(?<!^)(?<!\n)\n+"
 
 
 def _folded(match: re.Match[str]) -> str:

@@ -1,14 +1,13 @@
 """The source of files and directories."""
 
 # pathlib costs too much for tens of thousands of entries.
-# ruff: noqa: PTH116, PTH118
+# ruff: noqa: PTH109, PTH116, PTH118
 
 from __future__ import annotations
 
 import errno
 import os
 import stat
-from dataclasses import dataclass, field
 
 from kpolicy.location import SourceLocation
 from kpolicy.manifests.charts import set_templates_aside
@@ -19,7 +18,7 @@ from kpolicy.manifests.model import (
     ManifestFile,
     SourceOptions,
 )
-from kpolicy.manifests.paths import Excludes, excludes, printable, shown_path, tree_root
+from kpolicy.manifests.paths import excludes, printable, shown_path, tree_root
 
 __all__ = ["FileSource", "is_manifest_name", "is_visited_name"]
 
@@ -37,7 +36,6 @@ def is_visited_name(name: str) -> bool:
     return name[0] != "." and name not in _SKIPPED_DIRECTORIES
 
 
-@dataclass(frozen=True, slots=True)
 class FileSource:
     """Files and directories: a file that is named is read, in a directory those whose names fit.
 
@@ -45,7 +43,7 @@ class FileSource:
     out; symbolic links are followed inside the tree only, and each file is read once.
     """
 
-    name: str = "files"
+    name = "files"
 
     def accepts(self, target: str) -> bool:
         """Return true: whatever no other source wants is a path."""
@@ -56,22 +54,23 @@ class FileSource:
         return _Walk(target, options).run()
 
 
-@dataclass(slots=True)
 class _Walk:
-    target: str
-    options: SourceOptions
-    cwd: str = field(default_factory=os.getcwd)
-    excluded: Excludes = field(default_factory=lambda: excludes(()))
-    files: list[ManifestFile] = field(default_factory=list)
-    invalid: list[Invalid] = field(default_factory=list)
-    links: list[tuple[str, str]] = field(default_factory=list)
-    """Symbolic links met on the way: (path, path relative to the target)."""
-    real_target: str = ""
-    real_directories: set[str] = field(default_factory=set)
-    real_files: set[str] = field(default_factory=set)
+    """What is found below one target."""
+
+    def __init__(self, target: str, options: SourceOptions) -> None:
+        self.target = target
+        self.options = options
+        self.cwd = os.getcwd()
+        self.excluded = excludes(options.exclude)
+        self.files: list[ManifestFile] = []
+        self.invalid: list[Invalid] = []
+        #: Symbolic links met on the way: (path, path relative to the target).
+        self.links: list[tuple[str, str]] = []
+        self.real_target = ""
+        self.real_directories: set[str] = set()
+        self.real_files: set[str] = set()
 
     def run(self) -> Discovery:
-        self.excluded = excludes(self.options.exclude)
         try:
             status = os.stat(self.target)
         except OSError as error:

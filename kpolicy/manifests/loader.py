@@ -159,9 +159,9 @@ class _Collector:
             return
         problems = find_problems(parsed) if parsed.duplicates else ()
         if kind.endswith("List") and is_list(body, kind):
-            self.items(body, parsed.index, "", problems)
+            self.items(body, parsed.number, "", problems)
             return
-        self.add(body, parsed.index, "", problems)
+        self.add(body, parsed.number, "", problems)
 
     def add(
         self, body: FrozenDict, index: int, pointer: str, problems: tuple[DocumentProblem, ...]
@@ -259,18 +259,17 @@ def is_policy_test(path: str, body: FrozenDict) -> bool:
     return path.endswith(("_test.yaml", "_test.yml")) and "policy" in body and "cases" in body
 
 
-_TEMPLATED = re.compile(
+_TEMPLATED = (
     r"^[ \t]*(?:- +)*\{\{"
     r"|^[ \t]*(?:- +)*[^\s'\"|>#][^'\"|>#\n]*:[ \t]+\{\{"
     r"|\{\{-?[ \t]*(?:if|range|with|end|include|define|template|toYaml"
-    r"|\.Values|\.Release|\.Chart)\b",
-    re.MULTILINE,
+    r"|\.Values|\.Release|\.Chart)\b"
 )
 
 
 def looks_templated(text: str) -> bool:
     """Return whether `text`, which is no YAML, is a Helm (or similar) template."""
-    return "{{" in text and _TEMPLATED.search(text) is not None
+    return "{{" in text and re.search(_TEMPLATED, text, re.MULTILINE) is not None
 
 
 def find_problems(parsed: Parsed) -> tuple[DocumentProblem, ...]:

@@ -37,18 +37,17 @@ _INFINITE = frozenset(sign + word for sign in ("", "+", "-") for word in (".inf"
 #: Only a scalar that begins with one of these can be anything but a string.
 SPECIAL_START = frozenset("yYnNtTfFoO~+-.0123456789")
 
-_DECIMAL_INT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)", re.ASCII)
-_PREFIXED_INT = re.compile(r"([-+]?)0(?:[xX]([0-9a-fA-F]+)|[bB]([01]+)|[oO]?([0-7]+))", re.ASCII)
+# Patterns are text here: `re` compiles each when it is first used, which for most is never.
+_PREFIXED_INT = r"([-+]?)0(?:[xX]([0-9a-fA-F]+)|[bB]([01]+)|[oO]?([0-7]+))"
 #: go-yaml retries what follows `0b` as a signed binary number of its own.
-_SIGNED_BINARY = re.compile(r"0b([-+]?[01]+)", re.ASCII)
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", re.ASCII)
+_SIGNED_BINARY = r"0b([-+]?[01]+)"
+_FLOAT = r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
 #: Without a sign or digit in front, Go parses the text itself and lets `_` separate digits.
-_DOT_FLOAT = re.compile(r"\.[0-9](?:_?[0-9])*(?:[eE][-+]?[0-9](?:_?[0-9])*)?", re.ASCII)
-_TIMESTAMP = re.compile(
+_DOT_FLOAT = r"\.[0-9](?:_?[0-9])*(?:[eE][-+]?[0-9](?:_?[0-9])*)?"
+_TIMESTAMP = (
     r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})"
     r"(?:[Tt]([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(?:[.,][0-9]+)?(?:Z|[-+][0-9]{2}:[0-9]{2})"
-    r"| ([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(?:[.,][0-9]+)?)?",
-    re.ASCII,
+    r"| ([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(?:[.,][0-9]+)?)?"
 )
 
 _BASE64_BREAKS = str.maketrans("", "", "\r\n")
@@ -65,9 +64,10 @@ class _Uint(int):
 def _number(text: str) -> int | float | None:
     """Return the number that `text`, which begins with a sign or digit, stands for; else None."""
     plain = text.replace("_", "")
-    if _DECIMAL_INT.fullmatch(plain):
+    digits = plain[1:] if plain[0] in "+-" else plain
+    if digits.isascii() and digits.isdecimal() and (digits[0] != "0" or digits == "0"):
         value = int(plain) if len(plain) < 40 else None
-    elif match := _PREFIXED_INT.fullmatch(plain):
+    elif match := re.fullmatch(_PREFIXED_INT, plain):
         sign, hexadecimal, binary, octal = match.groups()
         if hexadecimal:
             value = int(hexadecimal, 16)
@@ -77,7 +77,7 @@ def _number(text: str) -> int | float | None:
             value = int(octal, 8)
         if sign == "-":
             value = -value
-    elif match := _SIGNED_BINARY.fullmatch(plain):
+    elif match := re.fullmatch(_SIGNED_BINARY, plain):
         value = int(match[1], 2)
     else:
         value = None
@@ -86,7 +86,7 @@ def _number(text: str) -> int | float | None:
             return value
         if value <= _UINT64_MAX and value > 0 and plain[0] != "+":
             return _Uint(value)
-    if _FLOAT.fullmatch(plain):
+    if re.fullmatch(_FLOAT, plain):
         number = float(plain)
         # Out of range is no number to Go, so the text stays a string.
         return None if number in (_INF, -_INF) else number
@@ -110,7 +110,7 @@ def _resolve(text: str) -> Scalar:
     if first == ".":
         if text in _INFINITE or text in _NOT_A_NUMBER:
             return _INF
-        if _DOT_FLOAT.fullmatch(text):
+        if re.fullmatch(_DOT_FLOAT, text):
             number = float(text)
             return text if number == _INF else number
         return text
@@ -204,7 +204,7 @@ def _resolve_tagged(tag: str, text: str) -> Scalar:
 def _is_timestamp(text: str) -> bool:
     from datetime import datetime
 
-    match = _TIMESTAMP.fullmatch(text)
+    match = re.fullmatch(_TIMESTAMP, text)
     if not match:
         return False
     try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-from dataclasses import dataclass
 from typing import BinaryIO
 
 from kpolicy.location import SourceLocation
@@ -13,21 +12,20 @@ from kpolicy.manifests.model import Discovery, Invalid, ManifestFile, SourceOpti
 
 __all__ = ["StdinSource"]
 
-_OPEN_FILE = re.compile(r"/dev/(?:stdin|fd/\d+)|/proc/self/fd/\d+")
+_OPEN_FILE = r"/dev/(?:stdin|fd/\d+)|/proc/self/fd/\d+"
 
 
-@dataclass(frozen=True, slots=True)
 class StdinSource:
     """Standard input (`-`, shown as `<stdin>`), and files that the caller has opened already.
 
     `/dev/fd/63` is what a shell makes of `kpolicy scan <(kustomize build .)`.
     """
 
-    name: str = "stdin"
+    name = "stdin"
 
     def accepts(self, target: str) -> bool:
         """Return whether `target` is `-` or names an open file descriptor."""
-        return target == "-" or _OPEN_FILE.fullmatch(target) is not None
+        return target == "-" or re.fullmatch(_OPEN_FILE, target) is not None
 
     def discover(self, target: str, options: SourceOptions) -> Discovery:
         """Return the whole of standard input as one file."""

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 __all__ = ["Chunk", "decode", "flaw", "is_json", "json_part", "place_after", "split"]
 
 #: What libyaml refuses to read, and what stands for bytes that are no text.
-_FORBIDDEN = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]"
-)
+_FORBIDDEN = "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]"
 _ASCII_CONTROLS = bytes({*range(32), 0x7F} - set(b"\t\n\r"))
-_SEPARATOR = re.compile(r"^---(?=[ \t\r\n]|\Z)", re.MULTILINE)
-_JSON_START = re.compile(r"(?:---[ \t]*(?:\r?\n|(?=[{\[])))?[ \t\r\n]*[{\[]")
+_SEPARATOR = r"(?m)^---(?=[ \t\r\n]|\Z)"
+_JSON_START = r"(?:---[ \t]*(?:\r?\n|(?=[{\[])))?[ \t\r\n]*[{\[]"
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(NamedTuple):
     """The text of one YAML document, its separator included."""
 
     text: str
@@ -49,12 +46,12 @@ def decode(data: bytes) -> tuple[str, bool]:
         if text.isascii():
             # Twenty times as fast as the search below, and nearly all files are ASCII.
             return text, len(data.translate(None, _ASCII_CONTROLS)) != len(data)
-    return text, _FORBIDDEN.search(text) is not None
+    return text, re.search(_FORBIDDEN, text) is not None
 
 
 def flaw(text: str) -> tuple[str, int, int] | None:
     """Return (message, line, column) of the first thing in a document that is no text."""
-    for match in _FORBIDDEN.finditer(text):
+    for match in re.finditer(_FORBIDDEN, text):
         code = ord(match[0])
         if 0x7F <= code < 0xD800 and is_json(text):
             continue
@@ -76,7 +73,7 @@ def is_json(text: str) -> bool:
 
     A document separator may stand before it.
     """
-    return _JSON_START.match(text) is not None
+    return re.match(_JSON_START, text) is not None
 
 
 def json_part(text: str) -> str:
@@ -95,7 +92,7 @@ def split(text: str) -> Iterator[Chunk]:
         yield Chunk(text, 0)
         return
     start = lines = 0
-    for match in _SEPARATOR.finditer(text):
+    for match in re.finditer(_SEPARATOR, text):
         end = match.start()
         if end > start:
             piece = text[start:end]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kpolicy.manifests.block_reader import read_block
 from kpolicy.manifests.model import Limits
@@ -16,22 +15,20 @@ if TYPE_CHECKING:
 __all__ = ["Broken", "Parsed", "parse"]
 
 
-@dataclass(frozen=True, slots=True)
-class Parsed:
+class Parsed(NamedTuple):
     """A document that was read; `body` is frozen, or a scalar; None when the document is empty."""
 
-    index: int
+    number: int
     body: Any
     duplicates: bool
     """Whether a mapping in it has a key twice."""
     chunk: Chunk
 
 
-@dataclass(frozen=True, slots=True)
-class Broken:
+class Broken(NamedTuple):
     """A document that cannot be read, and why; line and column count from 1."""
 
-    index: int
+    number: int
     message: str
     line: int
     column: int
@@ -55,7 +52,7 @@ def parse(data: bytes, limits: Limits, json: bool = False) -> Iterator[Parsed | 
             continue
         for document in read_chunk(chunk, index, limits, json):
             yield document
-            index = document.index + 1
+            index = document.number + 1
 
 
 def read_chunk(chunk: Chunk, index: int, limits: Limits, json: bool) -> Iterator[Parsed | Broken]:
