@@ -160,8 +160,12 @@ class Findings:
 
 
 def examine(root: nodes.Node, declarations: Declarations, source: str) -> Findings:
-    """Check an expression and return what was found; raises nothing."""
-    checker = _Checker(declarations, source)
+    """Check an expression and return what was found; raises nothing.
+
+    Fields get types here that the run time never asks for, so a conditional may mix them: it is
+    `dyn` then.
+    """
+    checker = _Checker(declarations, source, mixed_branches=True)
     result = checker.unifier.substitute(checker.visit(root), free_is_dyn=True)
     return Findings(result, tuple(checker.errors), tuple(checker.absent))
 
@@ -169,7 +173,10 @@ def examine(root: nodes.Node, declarations: Declarations, source: str) -> Findin
 class _Checker:
     """The state of one check: types found so far, type variables, scopes of local variables."""
 
-    def __init__(self, declarations: Declarations, source: str) -> None:
+    def __init__(
+        self, declarations: Declarations, source: str, *, mixed_branches: bool = False
+    ) -> None:
+        self.mixed_branches = mixed_branches
         self.declarations = declarations
         self.source = source
         self.unifier = Unifier()
@@ -359,6 +366,13 @@ class _Checker:
                 result = outcome
             elif outcome != result:
                 result = DYN
+        if (
+            result is None
+            and self.mixed_branches
+            and function.name == "_?_:_"
+            and self.unifier.assign(arguments[:1], (BOOL,))
+        ):
+            return DYN
         if result is None:
             self.no_overload(node, function, arguments, method=method)
             return ERROR

@@ -8,7 +8,7 @@ before it reads it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 from kpolicy.cel import nodes
 from kpolicy.cel.checker import Declarations, Findings, examine, path_of
@@ -24,12 +24,22 @@ _MAX_NAMED = 4
 class Meeting:
     """A kind that an expression may meet: its name for messages, and what names mean with it.
 
-    `guarded` are paths that something evaluated before asked for (a match condition).
+    `guarded` are paths that something evaluated before asked for (a match condition), `kind_known`
+    says that it asked for the kind.
     """
 
     name: str
     declarations: Declarations
     guarded: frozenset[str] = frozenset()
+    kind_known: bool = False
+
+    def after(self, report: ObjectReport, index: int) -> Meeting:
+        """Return this meeting for what is evaluated after the expression of `report`."""
+        return replace(
+            self,
+            guarded=report.guarded[index],
+            kind_known=self.kind_known or report.asks_for_kind,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +49,8 @@ class ObjectReport:
     errors: tuple[CelError, ...] = ()
     warnings: tuple[CelError, ...] = ()
     results: tuple[Type, ...] = ()
-    guarded: tuple[frozenset[str], ...] = field(default=())
+    guarded: tuple[frozenset[str], ...] = ()
+    asks_for_kind: bool = False
 
 
 def check_objects(root: nodes.Node, source: str, meetings: Sequence[Meeting]) -> ObjectReport:
@@ -65,8 +76,9 @@ def check_objects(root: nodes.Node, source: str, meetings: Sequence[Meeting]) ->
         for kinds in places.values()
         if len(kinds) == len(meetings)
     ]
+    asks_for_kind = _asks_for_kind(root)
     # An expression that asks for the kind knows what it reads.
-    partial = {} if _asks_for_kind(root) else by_place
+    partial = {} if asks_for_kind or meetings[0].kind_known else by_place
     warnings = [
         _of_some(kinds, meetings) for kinds in partial.values() if len(kinds) < len(meetings)
     ]
@@ -75,6 +87,7 @@ def check_objects(root: nodes.Node, source: str, meetings: Sequence[Meeting]) ->
         tuple(sorted(warnings, key=_place)),
         tuple(findings.result for findings in found),
         guarded,
+        asks_for_kind,
     )
 
 
