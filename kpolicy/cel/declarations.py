@@ -30,6 +30,8 @@ class Overload:
     - `needs_context`: the implementation gets the evaluation's `context` object (see
       `Program.evaluate`) before the other arguments. Programs that use such an overload say so in
       `Program.functions`, and it is never folded.
+    - `settled`: the name of a function with this signature alone. A call that the checker settled
+      on this overload is renamed to it: for what values at run time cannot tell (see `settle`).
     - `cost`: how much an evaluation is charged for: None = constant; "size" = linear in the
       sizes of string, bytes and list arguments; "product" = their product (e.g. matches, sets).
     """
@@ -41,6 +43,7 @@ class Overload:
     member: bool = False
     needs_context: bool = False
     cost: str | None = None
+    settled: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,6 +87,7 @@ class Environment:
             functions.has,
         )
         self._declarations: Declarations | None = None
+        self._settled: Mapping[str, str] | None = None
 
     def parse(self, source: str) -> Node:
         """Return the tree of `source` with macros expanded; raises `CelError` (phase parse)."""
@@ -102,14 +103,19 @@ class Environment:
         result = None
         if check:
             from kpolicy.cel.checker import check as check_types
+            from kpolicy.cel.settle import settle, settled_names
 
-            result = check_types(
+            checked = check_types(
                 root,
                 self.declarations(),
                 source,
                 expected=expected,
                 strict_literals=self.strict_literals,
-            ).result
+            )
+            result = checked.result
+            if self._settled is None:
+                self._settled = settled_names(self.libraries)
+            settle(root, checked.overloads, self._settled)
         return Program(self, source, root, result)
 
     def load(self, data: Any) -> Program:

@@ -345,10 +345,19 @@ LIBRARY: Final = Library(
             "sum",
             tuple(
                 Overload(f"list_{name}_sum_{name}", (list_of(of),), of, _sum(zero), True,
-                         cost="size")
+                         cost="size", settled="" if name == "int" else f"@sum_{name}")
                 for name, of, zero in SUMMABLE
             ),
             doc="the sum of numbers or durations; zero for an empty list",
+        ),
+        *(
+            Function(
+                f"@sum_{name}",
+                (Overload(f"list_{name}_sum_settled", (list_of(of),), of, _sum(zero), True,
+                          cost="size"),),
+                doc="`sum` of a list whose elements the checker knows",
+            )
+            for name, of, zero in SUMMABLE[1:]
         ),
         Function(
             "max",
