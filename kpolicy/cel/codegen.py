@@ -93,17 +93,11 @@ class _Generator(Calls, Loops):
         body = [*preamble, *self.block]
         if self.uses_cost:
             body.insert(0, ast.Assign([ast.Name("cost", ast.Store())], constant(0)))
-        handlers = [
-            ast.ExceptHandler(
-                self.fixed(BudgetExceeded), None, [ast.Raise(None, None)]
-            ),
-            ast.ExceptHandler(
-                self.fixed(Exception), None,
-                [ast.Return(call(name("slow"), name("b"), name("context")))],
-            ),
-        ]  # fmt: skip
-        if not self.uses_cost:
-            del handlers[0]
+        slow = call(name("slow"), name("b"), name("context"))
+        handlers = [ast.ExceptHandler(self.fixed(Exception), None, [ast.Return(slow)])]
+        if self.uses_cost:
+            again: list[ast.stmt] = [ast.Raise(None, None)]
+            handlers.insert(0, ast.ExceptHandler(self.fixed(BudgetExceeded), None, again))
         function = ast.FunctionDef(
             "evaluate",
             ast.arguments([], [ast.arg("b"), ast.arg("context")], None, [], [], None,
