@@ -203,9 +203,13 @@ def _links(chosen: list[Policy]) -> str:
 def check(paths: tuple[str, ...], **options: Any) -> int:
     """Check policies: their format, and every CEL expression in them.
 
-    With PATH, the policies there; without, every policy that is loaded here. Exit status 0: all are
-    sound; 2: some are not, and each mistake is printed with its place.
+    Fields of `object` are checked against the schemas of the kinds that a policy matches. With
+    PATH, the policies there; without, every policy that is loaded here. Exit status 0: all are
+    sound; 2: some are not, and each mistake is printed with its place. A field that only some of
+    the matched kinds have is a warning and does not change the exit status.
     """
+    from dataclasses import replace
+
     from kpolicy.cli.checking import check_policies
     from kpolicy.cli.loading import load
     from kpolicy.cli.plugins import report_plugin_problems
@@ -215,7 +219,8 @@ def check(paths: tuple[str, ...], **options: Any) -> int:
     options["policy_paths"] = (*options["policy_paths"], *paths)
     loaded = load(options, strict=False)
     of_paths = set(check_paths(paths)) if paths else None
-    count, problems = check_policies(loaded, of_paths)
+    count, problems, warnings = check_policies(loaded, of_paths)
+    report_problems([replace(w, message=f"warning: {w.message}") for w in warnings])
     if problems:
         report_problems(problems)
         click.echo(f"{plural(len(problems), 'mistake')} in {plural(count, 'policy')}.", err=True)

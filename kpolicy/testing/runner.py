@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from kpolicy.engine.request import Toolbox
     from kpolicy.policy.compiled import CompiledPolicy
     from kpolicy.policy.model import Policy
+    from kpolicy.policy.schema_check import SchemaChecker
     from kpolicy.snapshot.resource import Resource
     from kpolicy.snapshot.snapshot import Snapshot
 
@@ -46,6 +47,7 @@ class PolicyTester:
             toolbox.libraries, frozenset(self._relations), self._kinds, texts or {}
         )
         self._compiled: dict[str, CompiledPolicy] = {}
+        self._schemas: SchemaChecker | None = None
 
     def compiled(self, policy_id: str) -> CompiledPolicy:
         """Return a policy, compiled. Raises `PolicyError` for an unknown or a broken one."""
@@ -61,8 +63,19 @@ class PolicyTester:
             compiled, problems = compile_policy(policy, self._context)
             if compiled is None or problems:
                 raise PolicyError(*problems)
+            wrong = self._schema_checker().check(compiled).errors
+            if wrong:
+                raise PolicyError(*wrong)
             found = self._compiled[policy_id] = compiled
         return found
+
+    def _schema_checker(self) -> SchemaChecker:
+        from kpolicy import schemas
+        from kpolicy.policy.schema_check import SchemaChecker
+
+        if self._schemas is None:
+            self._schemas = SchemaChecker(self._context, schemas.load())
+        return self._schemas
 
     def run(self, tests: TestFile) -> Iterator[CaseResult]:
         """Run every case of a test file."""
