@@ -44,6 +44,12 @@ NAMES = ("object", "oldObject", "request", "params", "namespaceObject")
     metavar="NAME=VALUE",
     help="Declare a variable; VALUE is YAML (repeatable).",
 )
+@click.option(
+    "--trace",
+    "traced",
+    is_flag=True,
+    help="Print the sub-expressions that decided the value, and the relations asked for.",
+)
 @click.option("--show-python", is_flag=True, help="Print the Python that the expression becomes.")
 @plugin_options
 def evaluate(expression: str | None, **options: Any) -> int:
@@ -71,7 +77,8 @@ def evaluate(expression: str | None, **options: Any) -> int:
 
         write_stdout(program.python_source().rstrip("\n") + "\n")
         return report_plugin_problems(host)
-    _print(program, subjects, given)
+    say = _print_trace if options["traced"] else _print
+    say(program, subjects, given)
     return report_plugin_problems(host)
 
 
@@ -114,8 +121,9 @@ def _subjects(
 def _workspace(toolbox: Toolbox, files: tuple[str, ...]) -> Workspace:
     from kpolicy.cli.workspace import open_workspace
     from kpolicy.config.model import Config
+    from kpolicy.engine.request import ScanRequest
 
-    return open_workspace(toolbox, files, Config())
+    return open_workspace(toolbox, ScanRequest(targets=files), Config())
 
 
 def _bindings(workspace: Workspace, resource: Any) -> Mapping[str, Any]:
@@ -143,10 +151,11 @@ def _plain_documents(
     count = 0
     for file in workspace.files:
         data = read_bytes(file, Limits())
-        for document in parse(data, Limits()) if isinstance(data, bytes) else ():
+        documents: Iterable[Any] = parse(data, Limits()) if isinstance(data, bytes) else ()
+        for document in documents:
             if isinstance(document, Parsed) and document.body is not None:
                 count += 1
-                label = f"{file.path} document {document.index + 1}" if count > 1 else ""
+                label = f"{file.path} document {count}" if count > 1 else ""
                 yield label, {**empty, "params": {}, "object": document.body}, None
     if not count:
         at = SourceLocation(workspace.files[0].path) if workspace.files else None
@@ -162,6 +171,20 @@ def _print(program: Program, subjects: Iterable[Any], given: Mapping[str, Any]) 
         value = as_json(program.evaluate({**bindings, **given}, context))
         head = f"{label}: " if label else ""
         write_stdout(clean(f"{head}{value}") + "\n")
+
+
+def _print_trace(program: Program, subjects: Iterable[Any], given: Mapping[str, Any]) -> None:
+    from kpolicy.cli.files import write_stdout
+    from kpolicy.cli.tracing import event_lines, lookup_lines, questions, trace_program
+    from kpolicy.reporters.rendering import clean
+
+    for label, bindings, context in subjects:
+        lines = [label] if label else []
+        traced = trace_program(program, {**bindings, **given}, context)
+        lines += event_lines(traced.decisive)
+        if context is not None:
+            lines += lookup_lines(questions([traced], context))
+        write_stdout(clean("\n".join(lines)) + "\n")
 
 
 def _converse(
@@ -193,6 +216,6 @@ def _converse(
             program = environment.compile(line)
             if options["show_python"]:
                 click.echo(program.python_source())
-            _print(program, subjects, given)
+            (_print_trace if options["traced"] else _print)(program, subjects, given)
         except CelError as error:
             report_error(error)

@@ -30,7 +30,7 @@ COMMANDS: CommandTable = {
     ),
     "policies": ("kpolicy.cli.policies:policies", "List, show, document and check policies."),
     "eval": ("kpolicy.cli.evaluate:evaluate", "Evaluate one CEL expression on a document."),
-    # "trace": ("kpolicy.cli.trace:trace", "Show why a policy decided as it did for one resource."),
+    "trace": ("kpolicy.cli.trace:trace", "Show why a policy decided as it did for one resource."),
     "relations": ("kpolicy.cli.relations:relations", "Show a resource's relations and their keys."),
     "config": ("kpolicy.cli.config:config", "Show the effective configuration."),
     "plugin": ("kpolicy.cli.plugin:plugin", "List installed plugins."),

@@ -105,6 +105,12 @@ FAILED = 2
     help="Who policies see as request.userInfo: YAML with username, groups, uid, extra.",
 )
 @click.option(
+    "--scope",
+    type=click.Choice(["tree", "directory", "file"]),
+    default=None,
+    help="What resources can be related across (default: the config's scopes, else the tree).",
+)
+@click.option(
     "--base",
     metavar="REV|PATH",
     default="",
@@ -213,6 +219,7 @@ def request_of(paths: tuple[str, ...], options: Mapping[str, Any]) -> ScanReques
         operation=options["operation"] or "",
         user=user_of(options["user"]) if options["user"] else {},
         base=options["base"],
+        scope=options["scope"] or "",
     )
 
 

@@ -10,7 +10,7 @@ from kpolicy.errors import ManifestError, Problem, UsageError
 
 if TYPE_CHECKING:
     from kpolicy.config.model import Config
-    from kpolicy.engine.request import Toolbox
+    from kpolicy.engine.request import ScanRequest, Toolbox
     from kpolicy.manifests.model import Invalid, ManifestFile
     from kpolicy.relations.index import Direction
     from kpolicy.relations.model import Relation
@@ -64,20 +64,19 @@ class Workspace:
         )
 
 
-def open_workspace(toolbox: Toolbox, targets: tuple[str, ...], config: Config) -> Workspace:
-    """Read `targets` and return what is in them. Raises `ManifestError` where nothing is."""
+def open_workspace(toolbox: Toolbox, request: ScanRequest, config: Config) -> Workspace:
+    """Read what a scan would read. Raises `ManifestError` where nothing could be read."""
+    from kpolicy.engine.intake import intake
     from kpolicy.engine.local import Tally
     from kpolicy.engine.settings import world_of
-    from kpolicy.manifests import discover, load
-    from kpolicy.manifests.model import SourceOptions
+    from kpolicy.manifests import load
     from kpolicy.relations.index import directory
     from kpolicy.snapshot.kinds import Kinds
     from kpolicy.snapshot.resource import resource_from
     from kpolicy.snapshot.snapshot import Snapshot
 
     kinds = Kinds.of(toolbox.workload_kinds)
-    options = SourceOptions(exclude=config.paths_exclude)
-    found = discover(targets, toolbox.sources or None, options)
+    found = intake(request, toolbox, config)
     tally = Tally(invalid=list(found.invalid))
     for file in found.files:
         loaded = load(file)
