@@ -202,6 +202,15 @@ class RelationIndex:
         """Return whether some resource is related; stops at the first."""
         return next(self._walk(resource, filter, reverse), None) is not None
 
+    def reaches(self, resource: Resource, body: Any, reverse: bool = False) -> bool:
+        """Return whether the resource with this very body is related; stops when it is met."""
+        hits: Iterable[Hit] = (
+            self.hits(resource, None, reverse)
+            if self.relation.nearest
+            else self._walk(resource, None, reverse)
+        )
+        return any(hit.resource.body is body for hit in hits)
+
     def count(
         self,
         resource: Ref,

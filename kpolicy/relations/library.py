@@ -39,7 +39,7 @@ def _is_related(context: JoinContext, body: Any, name: str, filter: str | None =
 
 def _is_related_to(context: JoinContext, body: Any, name: str, other: Any) -> bool:
     index, resource, reverse = context.index(name, body)
-    return any(hit.resource.body is other for hit in index.hits(resource, None, reverse))
+    return index.reaches(resource, other, reverse)
 
 
 def _count_related(context: JoinContext, body: Any, name: str, filter: str | None = None) -> int:
