@@ -87,6 +87,9 @@ def most_general(left: Type, right: Type) -> Type:
     """Return the less specific of two types of which one fits the other."""
     if isinstance(left, ObjectType) and isinstance(right, ObjectType) and left != right:
         return DYN
+    # cel-spec, type_deduction/legacy_nullable_types: of a nullable type and null it is the former.
+    if right.name == "null_type" and _nullable(left):
+        return left
     return left if _covers(left, right) else right
 
 
