@@ -84,16 +84,34 @@ def info(policy: Policy) -> PolicyInfo:
 def catalogue_of(toolbox: Toolbox, request: ScanRequest, config: Config) -> Catalogue:
     """Return every policy that could run: packs, Python policies, `-p` and the configuration's.
 
-    Raises `PolicyError` with all problems of all files.
+    Taken from the cache where that has this very set of files. Raises `PolicyError` with all
+    problems of all files.
     """
-    catalogue = catalogue_with_problems(toolbox, request, config)
+    from kpolicy.engine.policy_cache import key_of, load_catalogue
+
+    files, python, problems = _sources(toolbox, request, config)
+    key = key_of(files, toolbox.digest) if request.engine == "compiled" else ""
+    if key and not problems:
+        cached = load_catalogue(key, files, python)
+        if cached is not None:
+            return cached
+    catalogue = build(files, python, toolbox.formats, problems)
     if catalogue.problems:
         raise PolicyError(*catalogue.problems)
-    return catalogue
+    # What declared relations compile to is not kept; neither are the policies that use them.
+    return catalogue if catalogue.relations else replace(catalogue, key=key)
 
 
 def catalogue_with_problems(toolbox: Toolbox, request: ScanRequest, config: Config) -> Catalogue:
     """Return the same with what is wrong in it, for those who want to see all of it."""
+    files, python, problems = _sources(toolbox, request, config)
+    return build(files, python, toolbox.formats, problems)
+
+
+def _sources(
+    toolbox: Toolbox, request: ScanRequest, config: Config
+) -> tuple[list[PolicyFile], list[Policy], list[Problem]]:
+    """Return the policy files, the policies made in Python, and what could not be read."""
     from pathlib import Path
 
     files: list[PolicyFile] = []
@@ -113,7 +131,7 @@ def catalogue_with_problems(toolbox: Toolbox, request: ScanRequest, config: Conf
     files.extend(given)
     # `-p` may name a pack's own directory; a file read twice is one file.
     once = {file.path: file for file in files}.values()
-    return build(once, python, toolbox.formats, problems)
+    return list(once), python, problems
 
 
 def make_plan(
@@ -135,6 +153,8 @@ def make_plan(
         toolbox.libraries, frozenset(relations), kinds, catalogue.texts, request.engine
     )
     units: list[Unit] = []
+    compiled: CompiledPolicy | None = None
+    fresh: dict[str, CompiledPolicy] = {}
     problems: list[Problem] = []
     wrong_params: list[Problem] = []
     for id_ in ids:
@@ -144,10 +164,15 @@ def make_plan(
             severity = policy.severity
         if severity != policy.severity:
             policy = replace(policy, severity=cast(Severity, severity))
-        compiled, found = compile_policy(policy, context)
-        problems.extend(found)
-        if compiled is None:
-            continue
+        blob = catalogue.stored.get(id_)
+        if blob is not None:
+            compiled = _restored(blob, policy, context)
+        if blob is None or compiled is None:
+            compiled, found = compile_policy(policy, context)
+            problems.extend(found)
+            if compiled is None:
+                continue
+            fresh[id_] = compiled
         params = _params(policy, request, config, wrong_params)
         units.append(Unit(compiled, Matcher(policy, kinds), params, len(units)))
     if problems:
@@ -155,7 +180,23 @@ def make_plan(
     _check_param_names(request, catalogue)
     if wrong_params:
         raise ConfigError(*wrong_params)
+    if catalogue.key and any(compiled.policy.check is None for compiled in fresh.values()):
+        from kpolicy.engine.policy_cache import save_catalogue
+
+        save_catalogue(catalogue, fresh)
     return Plan(tuple(units), kinds, relations, catalogue, request.engine)
+
+
+def _restored(blob: bytes, policy: Policy, context: CompileContext) -> CompiledPolicy | None:
+    """Return what the cache had compiled, None where it is damaged."""
+    import msgspec
+
+    from kpolicy.policy.stored import restore_compiled
+
+    try:
+        return restore_compiled(blob, policy, context)
+    except msgspec.MsgspecError:
+        return None
 
 
 def _directory(toolbox: Toolbox, catalogue: Catalogue) -> Mapping[str, Direction]:

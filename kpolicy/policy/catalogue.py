@@ -41,6 +41,10 @@ class Catalogue:
     """Text of each policy file by shown path, for excerpts in messages."""
     relations: tuple[RelationDeclaration, ...] = ()
     """Relations declared in policy files."""
+    stored: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}))
+    """What compiling gave earlier, by id, where a cache had it (see `kpolicy.policy.stored`)."""
+    key: str = ""
+    """The cache's key of this set of files; "" = not cached."""
 
     @property
     def packs(self) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from kpolicy.cel.errors import CelError, CelErrors
 from kpolicy.cel.nodes import Call, Constant, Identifier, Select
@@ -13,6 +13,7 @@ from kpolicy.cel.types import BOOL, DYN, STRING, Type
 from kpolicy.errors import Problem
 from kpolicy.location import SourceLocation
 from kpolicy.policy.model import Expression, Policy
+from kpolicy.policy.programs import LazyProgram
 from kpolicy.policy.source import SourceNode, SourceText, compose
 from kpolicy.policy.syntax import calls_of, fields_of, literal
 from kpolicy.strict.suggest import did_you_mean
@@ -108,6 +109,16 @@ class CompileContext:
             self._environments[names] = found
         return found
 
+    def compile(self, source: str, names: tuple[str, ...], expected: Type | None) -> Program:
+        """Return the program of `source` where these variables exist. Raises `CelError`."""
+        environment = self.environment(names)
+        if self.engine == "reference":
+            from kpolicy.cel.reference import reference_program
+
+            return cast("Program", reference_program(environment, source, expected=expected))
+        program: Program = environment.compile(source, expected=expected)
+        return cast("Program", LazyProgram(source, names, lambda: program, program))
+
     def place(
         self, expression: Expression, error: CelError
     ) -> tuple[SourceLocation, SourceText | None]:
@@ -188,9 +199,9 @@ class _Compiler:
         extra: tuple[str, ...] = (),
         roots: tuple[str, ...] = (*ROOTS, "variables"),
     ) -> Program | None:
-        environment = self.context.environment((*roots, *extra))
+        names = (*roots, *extra)
         try:
-            program: Program = environment.compile(expression.source, expected=expected)
+            program = self.context.compile(expression.source, names, expected)
         except CelError as error:
             self.cel_problem(expression, error, what)
             return None
@@ -405,7 +416,7 @@ def _chain(
             return chain
         text = source.source[: node.offset].rstrip().removesuffix(".").rstrip()
         try:
-            parent: Program = work.context.environment((*ROOTS, "variables", *extra)).compile(text)
+            parent = work.context.compile(text, (*ROOTS, "variables", *extra), None)
         except CelError:  # a parenthesis around the whole: the outer place has to do
             return chain
         chain.append((parent, key))

@@ -1,0 +1,69 @@
+"""Programs that cost nothing until they run, and little until they run often.
+
+A program from the cache is data until its first evaluation; the first evaluations walk its tree,
+and only one that goes on running is turned into Python code (about 2 ms, which a small scan never
+earns back: an evaluation saves some 10 us).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kpolicy.cel import Program
+
+#: After how many evaluations code is made.
+PATIENCE = 100
+
+
+class LazyProgram:
+    """A `Program` in waiting. `evaluate` is replaced as it learns: first tree, then code."""
+
+    __slots__ = ("_make", "_program", "evaluate", "names", "source")
+
+    evaluate: Callable[..., Any]
+
+    def __init__(
+        self,
+        source: str,
+        names: tuple[str, ...],
+        make: Callable[[], Program],
+        program: Program | None = None,
+    ) -> None:
+        self.source = source
+        self.names = names
+        """The variables of its environment."""
+        self._make = make
+        self._program = program
+        self.evaluate = self._first
+
+    @property
+    def program(self) -> Program:
+        """The program itself."""
+        if self._program is None:
+            self._program = self._make()
+        return self._program
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self.program, name)
+
+    def _first(self, bindings: Mapping[str, Any], context: Any = None) -> Any:
+        program = self.program
+        exactly = program.evaluate_exactly
+        left = PATIENCE
+
+        def walk(bindings: Mapping[str, Any], context: Any = None) -> Any:
+            nonlocal left
+            left -= 1
+            if left <= 0:
+                self.evaluate = program.evaluate
+            return exactly(bindings, context)
+
+        self.evaluate = walk
+        return walk(bindings, context)
+
+    def __repr__(self) -> str:
+        return f"LazyProgram({self.source!r})"
