@@ -33,6 +33,27 @@ _ARTICLE = {
     "int-or-string": "an integer or a string",
 }  # fmt: skip
 
+_TEMPLATE = {"$ref": "io.k8s.api.core.v1.PodTemplateSpec"}
+_METADATA = {"$ref": "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"}
+
+
+def _with_template(**spec: Mapping[str, Any]) -> Mapping[str, Any]:
+    inner = {"properties": {"template": _TEMPLATE, **spec}}
+    return {"properties": {"metadata": _METADATA, "spec": inner}}
+
+
+#: Workloads that no release of Kubernetes serves: as much of them as their pod template.
+_OTHER_WORKLOADS: Mapping[tuple[str, str], Mapping[str, Any]] = {
+    ("apps.openshift.io/v1", "DeploymentConfig"): _with_template(
+        replicas={"type": "integer", "format": "int32"},
+        selector={"type": "object", "additionalProperties": {"type": "string"}},
+    ),
+    ("argoproj.io/v1alpha1", "Rollout"): _with_template(
+        replicas={"type": "integer", "format": "int32"}
+    ),
+    ("serving.knative.dev/v1", "Service"): _with_template(),
+}
+
 _SUFFIX_FORMATS = ("byte", "date-time")
 
 
@@ -110,7 +131,10 @@ class Decoder:
     def _kind_shape(self, api_version: str, kind: str) -> _Shape | None:
         group, _, version = api_version.rpartition("/")
         schema = self._schemas.schema_for(group, version, kind)
-        return None if schema is None else self._shape(schema.data, schema.definitions)
+        if schema is not None:
+            return self._shape(schema.data, schema.definitions)
+        other = _OTHER_WORKLOADS.get((api_version, kind))
+        return None if other is None else self._shape(other, self._schemas.definitions)
 
     def _shape(self, data: Mapping[str, Any], definitions: Definitions) -> _Shape:
         reference = data.get("$ref")

@@ -7,7 +7,6 @@ import pytest
 from kpolicy.frozen import freeze
 from kpolicy.schemas.decoding import Decoded, default_decoder
 
-
 CONTAINERS = "/spec/template/spec/containers"
 
 
@@ -119,3 +118,11 @@ def test_null_under_an_undeclared_key_or_in_a_map_stays() -> None:
 def test_a_clean_body_is_handed_on_as_it_is() -> None:
     body = freeze({"apiVersion": "v1", "kind": "ConfigMap", "data": {"a": "b"}})
     assert default_decoder().decode(body).body is body
+
+
+def test_the_pod_template_of_other_workloads_is_decoded() -> None:
+    template = {"spec": {"containers": [{"name": "a", "env": None}]}}
+    decoded = decode("apps.openshift.io/v1", "DeploymentConfig", spec={"template": template})
+    assert decoded.body["spec"]["template"]["spec"]["containers"] == [{"name": "a"}]
+    wrong = decode("argoproj.io/v1alpha1", "Rollout", spec={"template": []}).wrong
+    assert wrong is not None and wrong.pointer == "/spec/template"
