@@ -161,9 +161,9 @@ def restore_compiled(data: bytes, policy: Policy, context: CompileContext) -> Co
 
         return cast("Program", LazyProgram(source, names, make))
 
-    optional: Callable[[Dumped | None], Program | None] = lambda dumped: (
-        None if dumped is None else program(dumped)
-    )
+    def optional(dumped: Dumped | None) -> Program | None:
+        return None if dumped is None else program(dumped)
+
     return CompiledPolicy(
         policy=policy,
         conditions=tuple((name, program(d)) for name, d in stored.conditions),
