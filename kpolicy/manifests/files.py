@@ -11,7 +11,7 @@ import stat
 
 from kpolicy.location import SourceLocation
 from kpolicy.manifests.charts import set_templates_aside
-from kpolicy.manifests.loader import describe_mode
+from kpolicy.manifests.loader import refusal
 from kpolicy.manifests.model import (
     Discovery,
     Invalid,
@@ -23,6 +23,9 @@ from kpolicy.manifests.paths import excludes, printable, shown_path, tree_root
 __all__ = ["FileSource", "is_manifest_name", "is_visited_name"]
 
 _EXTENSIONS = (".yaml", ".yml", ".json")
+LEAVES_THE_TREE = (
+    "this symbolic link leaves the scanned tree and is not followed; exclude it or scan its target"
+)
 _SKIPPED_DIRECTORIES = frozenset({"node_modules"})
 
 
@@ -81,7 +84,7 @@ class _Walk:
         elif stat.S_ISREG(status.st_mode):
             self.named_file(status.st_size)
         else:
-            self.refuse(self.target, f"is {describe_mode(status.st_mode)}, which is not read")
+            self.refuse(self.target, refusal(status.st_mode))
         return self.result()
 
     def result(self) -> Discovery:
@@ -151,7 +154,7 @@ class _Walk:
         """Add the directory entry of a name that fits, unless it is no regular file."""
         status = entry.stat(follow_symlinks=False)
         if not stat.S_ISREG(status.st_mode):
-            self.refuse(entry.path, f"is {describe_mode(status.st_mode)}, which is not read")
+            self.refuse(entry.path, refusal(status.st_mode))
             return
         self.files.append(ManifestFile(prefix + _name(entry.name), entry.path, status.st_size))
 
@@ -165,19 +168,19 @@ class _Walk:
             if fits:
                 problem = _stat_problem(error)
                 if error.errno == errno.ENOENT:
-                    problem = "is a symbolic link to nothing; remove it or restore what it names"
+                    problem = "this symbolic link leads to nothing; remove it or restore its target"
                 self.refuse(path, problem)
             return
         is_directory = stat.S_ISDIR(status.st_mode)
         if not (is_directory or fits) or self.excluded(relative, is_directory):
             return
         if not _is_below(real, root):
-            self.refuse(path, "is a symbolic link that leaves the scanned tree; it is not followed")
+            self.refuse(path, LEAVES_THE_TREE)
         elif is_directory:
             if not (_is_below(self.real_target, real) or ".git" in f"{real}/".split("/")):
                 self.directory(path, real, f"{relative}/", self.show(path))
         elif not stat.S_ISREG(status.st_mode):
-            self.refuse(path, f"leads to {describe_mode(status.st_mode)}, which is not read")
+            self.refuse(path, refusal(status.st_mode))
         elif real not in self.real_files:
             self.real_files.add(real)
             self.files.append(ManifestFile(self.show(path), path, status.st_size))
@@ -197,5 +200,5 @@ def _stat_problem(error: OSError) -> str:
     if error.errno == errno.EACCES:
         return "cannot be read: permission denied"
     if error.errno == errno.ELOOP:
-        return "is a symbolic link that leads back to itself"
+        return "this symbolic link leads back to itself; remove it"
     return f"cannot be read: {error.strerror or error}"

@@ -11,7 +11,8 @@ from posixpath import dirname, normpath
 from kpolicy.errors import ManifestError, Problem, UsageError
 from kpolicy.location import SourceLocation
 from kpolicy.manifests.charts import set_templates_aside
-from kpolicy.manifests.files import is_manifest_name, is_visited_name
+from kpolicy.manifests.files import LEAVES_THE_TREE, is_manifest_name, is_visited_name
+from kpolicy.manifests.loader import too_large
 from kpolicy.manifests.model import Discovery, Invalid, ManifestFile, SourceOptions
 from kpolicy.manifests.paths import Excludes, excludes, shown_path
 
@@ -183,7 +184,7 @@ def _read(tree: _Tree, targets: Sequence[str], options: SourceOptions) -> Discov
     for name, shown in chosen.items():
         size = tree.blobs[name].size
         if size > limit:
-            message = f"is {size} bytes long, more than the limit of {limit}; exclude or split it"
+            message = too_large(size, options.limits)
             invalid[Invalid(SourceLocation(shown), message)] = None
         else:
             readable.append(name)
@@ -192,7 +193,7 @@ def _read(tree: _Tree, targets: Sequence[str], options: SourceOptions) -> Discov
     for name in readable:
         data = tree.content(name)
         if data is None:
-            message = "is not in this clone; fetch it (a partial clone leaves contents out)"
+            message = "its content is not in this clone; fetch it (a partial clone leaves it out)"
             invalid[Invalid(SourceLocation(chosen[name]), message)] = None
         else:
             files.append(ManifestFile(chosen[name], name, len(data), data))
@@ -257,5 +258,4 @@ def _follow(
         else:
             goal = ""
         if goal.startswith("/") or here.startswith("../"):
-            message = "is a symbolic link that leaves the scanned tree; it is not followed"
-            invalid[Invalid(SourceLocation(shown), message)] = None
+            invalid[Invalid(SourceLocation(shown), LEAVES_THE_TREE)] = None

@@ -25,6 +25,8 @@ from kpolicy.manifests.yaml_documents import Broken, Parsed, parse
 
 __all__ = ["load", "read_bytes"]
 
+#: O_NONBLOCK, since what was a file when it was found may be a FIFO by now.
+_FLAGS = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
 _KINDS_OF_FILE = {
     stat.S_IFIFO: "a FIFO",
     stat.S_IFCHR: "a character device",
@@ -34,9 +36,15 @@ _KINDS_OF_FILE = {
 }
 
 
-def describe_mode(mode: int) -> str:
-    """Return what kind of file `mode` (of `stat`) says it is, for a message."""
-    return _KINDS_OF_FILE.get(stat.S_IFMT(mode), "not a regular file")
+def refusal(mode: int) -> str:
+    """Return why a file whose `st_mode` is `mode`, no regular file, is not read."""
+    kind = _KINDS_OF_FILE.get(stat.S_IFMT(mode), "no regular file")
+    return f"this is {kind}, which is not read; exclude it"
+
+
+def too_large(size: int, limits: Limits) -> str:
+    """Return why a file of `size` bytes is not read."""
+    return f"{size} bytes are more than the limit of {limits.file_bytes}; exclude it or split it"
 
 
 def read_bytes(file: ManifestFile, limits: Limits) -> bytes | Invalid:
@@ -44,14 +52,13 @@ def read_bytes(file: ManifestFile, limits: Limits) -> bytes | Invalid:
     data = file.data
     if data is None:
         try:
-            # O_NONBLOCK: what was a file when it was found may be a FIFO by now.
-            descriptor = os.open(file.filename, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            descriptor = os.open(file.filename, _FLAGS)
         except OSError as error:
             return _unreadable(file, error)
         try:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
-                return _invalid(file, f"is {describe_mode(status.st_mode)}, which is not read")
+                return _invalid(file, refusal(status.st_mode))
             if status.st_size > limits.file_bytes:
                 return _too_large(file, status.st_size, limits)
             data = os.read(descriptor, status.st_size + 1)
@@ -75,7 +82,7 @@ def _invalid(file: ManifestFile, message: str) -> Invalid:
 def _too_large(file: ManifestFile, size: int, limits: Limits) -> Invalid:
     return _invalid(
         file,
-        f"is {size} bytes long, more than the limit of {limits.file_bytes}; exclude or split it",
+        too_large(size, limits),
     )
 
 

@@ -40,7 +40,7 @@ class StdinSource:
         except (OSError, ValueError, AttributeError) as error:
             return Discovery(invalid=(Invalid(SourceLocation(path), f"cannot be read: {error}"),))
         if len(data) > limit:
-            message = f"is longer than the limit of {limit} bytes"
+            message = f"more than the limit of {limit} bytes; scan it in parts"
             return Discovery(invalid=(Invalid(SourceLocation(path), message),))
         return Discovery((ManifestFile(path, size=len(data), data=data),))
 

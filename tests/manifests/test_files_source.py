@@ -155,8 +155,8 @@ def test_special_files_are_refused_and_not_opened(tree: Path) -> None:
         found = find(".")
     assert paths(found) == ["a.yaml"]
     assert refused(found) == [
-        ("pipe.yaml", "is a FIFO, which is not read"),
-        ("sock.yaml", "is a socket, which is not read"),
+        ("pipe.yaml", "this is a FIFO, which is not read; exclude it"),
+        ("sock.yaml", "this is a socket, which is not read; exclude it"),
     ]
 
 
@@ -168,8 +168,8 @@ def test_special_files_without_a_manifest_name_do_not_matter(tree: Path) -> None
 def test_a_named_fifo_and_device_are_refused(tree: Path) -> None:
     os.mkfifo(tree / "pipe")
     assert refused(find("pipe", "/dev/null")) == [
-        ("pipe", "is a FIFO, which is not read"),
-        ("/dev/null", "is a character device, which is not read"),
+        ("pipe", "this is a FIFO, which is not read; exclude it"),
+        ("/dev/null", "this is a character device, which is not read; exclude it"),
     ]
 
 

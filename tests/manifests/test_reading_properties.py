@@ -14,6 +14,8 @@ from kpolicy.frozen import FrozenDict, FrozenList, thaw
 from kpolicy.manifests import load, locate_many
 from kpolicy.manifests.model import Document, Limits, ManifestFile
 from kpolicy.manifests.scalars import ScalarError, resolve_plain
+from kpolicy.manifests.yaml_documents import Parsed, parse
+from kpolicy.manifests.yaml_loader import YamlError, read_stream
 
 CHARACTERS = st.characters(
     codec="utf-8",
@@ -150,6 +152,27 @@ def test_no_damage_raises_and_places_are_inside_the_file(seed: int) -> None:
         assert invalid.message
     for document in loaded.documents:
         locate_many(bytes(data), document.index, [document.pointer, "/spec/template", "/x/0"])
+
+
+PIECES = [
+    "a: 1\n", "b: |\n  x\n  --- y\n", "---\n", "--- # c\n", "---\r\n", "...\n", "# c\n", "\n",
+    "---", "c: 'x\n  ---\n  y'\n", "- 1\n", "--- d\n", "--- {e: 1}\n", "f: >\n  ---\n\n",
+    "{g: 1}\n", "---x\n", " ---\n", '"h": "\\\n ---"\n', "--- |\n i\n",
+]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=8))
+@settings(max_examples=600, deadline=None)
+def test_documents_read_one_by_one_are_those_of_the_stream(pieces: list[str]) -> None:
+    """Cutting a stream at its separators changes nothing, wherever the whole stream is valid."""
+    text = "".join(pieces)
+    try:
+        whole = [body for body, _ in read_stream(text, Limits())]
+    except YamlError:
+        return
+    parsed = list(parse(text.encode(), Limits()))
+    assert [document.body for document in parsed if isinstance(document, Parsed)] == whole
+    assert [document.number for document in parsed] == list(range(len(whole)))
 
 
 def check_places(value: Any, lines: list[str]) -> int:
