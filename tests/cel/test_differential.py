@@ -127,7 +127,7 @@ def test_compiler_agrees_with_cel_python(capsys: pytest.CaptureFixture[str]) -> 
 
     @seed(SEED)
     @settings(
-        max_examples=PROGRAMS,
+        max_examples=PROGRAMS * 5 // 4,
         phases=[Phase.generate],
         database=None,
         deadline=None,
@@ -136,6 +136,9 @@ def test_compiler_agrees_with_cel_python(capsys: pytest.CaptureFixture[str]) -> 
     @given(cases())
     def run(case: Case) -> None:
         nonlocal errors
+        if case.source in sources or len(sources) >= PROGRAMS:
+            return
+        sources.add(case.source)
         program = ENVIRONMENT.compile(case.source)
         compiled = answer_of(program, case.bindings)
         exact = answer_of(program, case.bindings, "evaluate_exactly")
@@ -153,19 +156,17 @@ def test_compiler_agrees_with_cel_python(capsys: pytest.CaptureFixture[str]) -> 
             assert known is not None, _told(case, compiled=compiled, cel_python=theirs)
             faults.update(known)
         operators.update(case.operators)
-        sources.add(case.source)
 
     with capsys.disabled():
-        print(f"\n{PROGRAMS} programs, KPOLICY_SEED={SEED}", flush=True)
+        print(f"\n{PROGRAMS} different programs, KPOLICY_SEED={SEED}", flush=True)
     run()
     with capsys.disabled():
-        print(f"{len(sources)} differ, {errors} fail, cel-python's faults: {dict(faults)}")
-    assert len(sources) >= 0.9 * PROGRAMS, "programs repeat themselves"
-    assert errors < 0.7 * PROGRAMS, "too many programs only fail"
+        print(f"{errors} of them fail; cel-python's faults: {dict(faults)}")
+    assert len(sources) == PROGRAMS, "programs repeat themselves"
     if PROGRAMS >= 1000:
+        assert errors < 0.5 * PROGRAMS, "too many programs only fail"
         rare = {name for name in OPERATORS if operators[name] < PROGRAMS / 100}
         assert not rare, f"hardly drawn: {rare}"
-    assert operators.keys() >= OPERATORS or PROGRAMS < 1000
 
 
 def _cpp() -> Any:

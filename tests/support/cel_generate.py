@@ -49,6 +49,7 @@ VARIABLES: dict[str, Type] = {
 }
 
 INT_EDGES = [0, 1, -1, 2, 3, 7, 10, 2**31, 2**53, 2**53 + 1, 2**62, 2**63 - 1, -(2**63), 1 - 2**63]
+SMALL = [0, 1, 1, 2, 2, 3, 5]
 UINT_EDGES = [0, 1, 2, 3, 5, 10, 2**32, 2**63 - 1, 2**63, 2**64 - 1]
 DOUBLE_EDGES = [0.0, -0.0, 1.0, 0.1, -1.5, 2.5, 3.0, 1e300, 5e-324, 9007199254740992.0, 1e19]
 DOUBLE_INPUTS = [*DOUBLE_EDGES, float("inf"), float("-inf"), float("nan")]
@@ -139,8 +140,8 @@ def _bytes(random: Random) -> bytes:
 
 
 LITERALS: dict[Type, Callable[[Random], Any]] = {
-    INT: lambda random: random.choice(INT_EDGES),
-    UINT: lambda random: UInt(random.choice(UINT_EDGES)),
+    INT: lambda random: random.choice(INT_EDGES if random.random() < 0.3 else SMALL),
+    UINT: lambda random: UInt(random.choice(UINT_EDGES if random.random() < 0.5 else SMALL)),
     DOUBLE: lambda random: random.choice(DOUBLE_EDGES),
     STRING: lambda random: random.choice(WORDS),
     BYTES: _bytes,
@@ -183,6 +184,7 @@ class _Draws:
         self.used: set[str] = set()
         self.locals: list[tuple[str, Type]] = []
         self.style = random.randrange(3)
+        self.body = json_object(random)
 
     def expression(self, kind: Type, depth: int) -> str:
         """Return an expression of a type."""
@@ -222,8 +224,12 @@ class _Draws:
         if not roots:
             return "dyn(null)"
         text = str(self.choose(roots))
+        value = self.body if text == "object" and "object" not in dict(self.locals) else None
         for _ in range(self.pick(3)):
-            key = str(self.choose(KEYS))
+            # Mostly a way that there is.
+            known = [*value] if isinstance(value, dict) and value and self.pick(4) else KEYS
+            key = str(self.choose(known))
+            value = value.get(key) if isinstance(value, dict) else None
             if key == "x-y" or self.pick(4) == 0:
                 text = self.use("_[_]", f"{text}[{literal(key)}]")
             else:
@@ -323,8 +329,9 @@ _MAKERS: dict[Type, list[Callable[[_Draws, int], str]]] = {
         *_arithmetic(INT, "+-*/%"),
         lambda g, d: g.use("-_", f"-({g.expression(INT, d)})"),
         lambda g, d: g.call("size", g.choose([STRING, BYTES, INTS, STRINGS, COUNTS]), d),
-        lambda g, d: g.call("int", g.choose([UINT, DOUBLE, STRING, INT]), d),
+        lambda g, d: g.call("int", g.choose([UINT, DOUBLE, STRING, INT, INT]), d),
         lambda g, d: g.index(d, INTS, INT),
+        lambda g, d: g.use("_[_]", f"(ints + [1])[{g.pick(2)}]"),
         lambda g, d: g.index(d, COUNTS, STRING),
         lambda g, d: g.method(g.choose(["getFullYear", "getHours", "getDayOfWeek"]), TIMESTAMP, d),
         lambda g, d: g.conditional(INT, d),
@@ -409,10 +416,13 @@ _MAKERS: dict[Type, list[Callable[[_Draws, int], str]]] = {
 def make_case(random: Random, depth: int = 5) -> Case:
     """Return a program and its inputs."""
     draws = _Draws(random)
+    depth = random.randint(2, depth)
     kind = random.choice([BOOL, BOOL, BOOL, INT, UINT, DOUBLE, STRING, INTS, STRINGS, BYTES])
     source = str(random.choice(_MAKERS[kind])(draws, depth - 1))
     names = set(re.findall(r"[a-z]+", source))
     bindings = {n: INPUTS[of](random) for n, of in VARIABLES.items() if n in names}
+    if "object" in bindings:
+        bindings["object"] = draws.body
     return Case(source, kind, bindings, frozenset(draws.used))
 
 
