@@ -10,15 +10,12 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pyrsistent import pmap
-
 from kpolicy.relations.filed import Card, Drawer, Filed, Ref
 from kpolicy.relations.model import Entry, Key, Relation, Side
 from kpolicy.snapshot.kinds import KindMatcher, Kinds, matcher
+from kpolicy.snapshot.layered import Layered
 
 if TYPE_CHECKING:
-    from pyrsistent.typing import PMap
-
     from kpolicy.snapshot.resource import Resource
     from kpolicy.snapshot.snapshot import Snapshot
 
@@ -108,7 +105,7 @@ class RelationIndex:
         self,
         relation: Relation,
         filer: Filer | None,
-        filed: PMap[Any, Filed],
+        filed: Layered[Any, Filed],
         drawers: Mapping[str, Drawer],
     ) -> None:
         self.relation = relation
@@ -141,7 +138,7 @@ class RelationIndex:
                 by_scope.setdefault(ref.scope, []).append((ref, filed))
                 all_filed[ref] = filed
         drawers = {scope: Drawer.of(relation, items) for scope, items in by_scope.items()}
-        return cls(relation, filer, pmap(all_filed), drawers)
+        return cls(relation, filer, Layered(all_filed), drawers)
 
     def derived(
         self, snapshot: Snapshot, removed: tuple[Resource, ...], added: tuple[Resource, ...]
@@ -149,15 +146,11 @@ class RelationIndex:
         """Return the index of `snapshot`, which lacks `removed` and has `added`; only these are
         filed."""
         filer = self._filer or Filer(self.relation, snapshot.kinds)
-        gone = [(r, self._filed[r]) for r in removed if r in self._filed]
+        gone = [(r, filed) for r in removed if (filed := self._filed.get(r)) is not None]
         new = [(r, f) for r in added if (f := filer.file(r))]
         if not gone and not new:
             return self
-        all_filed = self._filed.evolver()
-        for ref, _ in gone:
-            del all_filed[ref]
-        for ref, filed in new:
-            all_filed[ref] = filed
+        all_filed = self._filed.changed([ref for ref, _ in gone], dict(new))
         drawers = dict(self._drawers)
         for scope in {r.scope for r, _ in (*gone, *new)}:
             drawer = drawers.get(scope) or Drawer.empty(self.relation)
@@ -165,7 +158,7 @@ class RelationIndex:
                 [(r, f) for r, f in gone if r.scope == scope],
                 [(r, f) for r, f in new if r.scope == scope],
             )
-        index = RelationIndex(self.relation, filer, all_filed.persistent(), drawers)
+        index = RelationIndex(self.relation, filer, all_filed, drawers)
         index._filtered = {key: f.without(removed) for key, f in self._filtered.items()}
         return index
 
@@ -173,7 +166,7 @@ class RelationIndex:
 
     def entries(self, resource: Ref, reverse: bool = False) -> tuple[Entry, ...]:
         """Return the entries by which `resource` stands on the near side."""
-        filed = self._filed.get(resource, _NOTHING)
+        filed: Filed = self._filed.get(resource, _NOTHING)
         return filed.right if reverse or self.relation.symmetric else filed.left
 
     def hits(self, resource: Ref, filter: Filter | None = None, reverse: bool = False) -> list[Hit]:

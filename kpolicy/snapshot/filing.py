@@ -1,6 +1,6 @@
 """A persistent multimap from keys to items, kept in the order of resources.
 
-Buckets are sorted tuples in a pyrsistent map, so that a derived snapshot shares every bucket that
+Buckets are sorted tuples in a persistent map, so that a derived snapshot shares every bucket that
 did not change.
 """
 
@@ -9,12 +9,9 @@ from __future__ import annotations
 from bisect import insort
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from pyrsistent import pmap
-
-if TYPE_CHECKING:
-    from pyrsistent.typing import PMap
+from kpolicy.snapshot.layered import Layered
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -26,7 +23,7 @@ class Filing(Generic[K, V]):
 
     __slots__ = ("_buckets", "order")
 
-    def __init__(self, buckets: PMap[K, tuple[V, ...]], order: Callable[[V], Any]) -> None:
+    def __init__(self, buckets: Layered[K, tuple[V, ...]], order: Callable[[V], Any]) -> None:
         self._buckets = buckets
         self.order = order
 
@@ -36,11 +33,12 @@ class Filing(Generic[K, V]):
         lists: defaultdict[K, list[V]] = defaultdict(list)
         for key, value in pairs:
             lists[key].append(value)
-        return cls(pmap({k: tuple(v) for k, v in lists.items()}), order)
+        return cls(Layered({k: tuple(v) for k, v in lists.items()}), order)
 
     def get(self, key: K) -> tuple[V, ...]:
         """Return the values filed under `key`, in order."""
-        return self._buckets.get(key, ())
+        found: tuple[V, ...] = self._buckets.get(key, ())
+        return found
 
     def __contains__(self, key: object) -> bool:
         return key in self._buckets
@@ -66,10 +64,6 @@ class Filing(Generic[K, V]):
             insort(bucket, value, key=self.order)
         if not touched:
             return self
-        evolver = self._buckets.evolver()
-        for key, bucket in touched.items():
-            if bucket:
-                evolver[key] = tuple(bucket)
-            elif key in self._buckets:
-                del evolver[key]
-        return Filing(evolver.persistent(), self.order)
+        full = {key: tuple(bucket) for key, bucket in touched.items() if bucket}
+        empty = [key for key, bucket in touched.items() if not bucket]
+        return Filing(self._buckets.changed(empty, full), self.order)
