@@ -1,7 +1,7 @@
 """What the API server demands of literals beyond their types.
 
 Source: cel-go's AST validators that k8s.io/apiserver enables (homogeneous aggregate literals,
-duration, timestamp and regex literals).
+duration, timestamp, regex and format string literals).
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ def literal_errors(root: nodes.Node, types: Mapping[int, Type], source: str) -> 
         node, exempt = pending.pop()
         if isinstance(node, nodes.Call):
             yield from _call_errors(node, source)
+            yield from _format_errors(node, types, source)
             exempt = exempt or node.function in _EXEMPT
         elif isinstance(node, nodes.ListNode) and not exempt:
             yield from _mixed(node.elements, node.optional, types, source)
@@ -63,6 +64,23 @@ def _call_errors(node: nodes.Call, source: str) -> Iterator[CelError]:
     why = check(argument.value)
     if why:
         yield complain.invalid_literal(source, argument.offset, node.function, why)
+
+
+def _format_errors(node: nodes.Call, types: Mapping[int, Type], source: str) -> Iterator[CelError]:
+    """Yield why a literal template and a literal list of arguments do not go together."""
+    template, arguments = node.target, node.args[0] if len(node.args) == 1 else None
+    if (
+        node.function == "format"
+        and isinstance(template, nodes.Constant)
+        and isinstance(template.value, str)
+        and isinstance(arguments, nodes.ListNode)
+        and not arguments.optional
+    ):
+        from kpolicy.cel.library.formatting import literal_problem
+
+        why = literal_problem(template.value, [types[id(each)] for each in arguments.elements])
+        if why:
+            yield complain.invalid_literal(source, node.offset, "format", why)
 
 
 def _duration(text: str | int) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final
 
 from kpolicy.cel.errors import CelError
@@ -30,29 +31,63 @@ def format_string(template: str, arguments: Sequence[Any]) -> str:
     that no clause uses are ignored.
     """
     pieces: list[str] = []
-    length = position = used = 0
-    while True:
-        percent = template.find("%", position)
-        piece = template[position:] if percent < 0 else template[position:percent]
-        if percent >= 0 and template.startswith("%", percent + 1):
-            piece += "%"
-            position = percent + 2
-        elif percent >= 0:
-            pieces.append(piece)
-            length += len(piece)
-            piece, position = _clause(template, percent + 1, arguments, used)
+    length = used = 0
+    for part in parse_template(template):
+        if isinstance(part, str):
+            pieces.append(part)
+        elif used >= len(arguments):
+            raise CelError(f"index {used} out of range")
+        else:
+            letter, precision = part
+            pieces.append(_CLAUSES[letter](arguments[used], precision))
             used += 1
-        pieces.append(piece)
-        length += len(piece)
+        length += len(pieces[-1])
         check_text("format", length)
-        if percent < 0:
-            return "".join(pieces)
+    return "".join(pieces)
 
 
-def _clause(template: str, position: int, arguments: Sequence[Any], index: int) -> tuple[str, int]:
-    """Return the text of the clause behind the `%` before `position`, and the place after it."""
-    if index >= len(arguments):
-        raise CelError(f"index {index} out of range")
+def literal_problem(template: str, types: Sequence[Type]) -> str:
+    """Return what is wrong with a template for arguments of these static types, or ''.
+
+    Source: cel-go's `stringFormatValidator`, which the API server enables.
+    """
+    try:
+        clauses = [part for part in parse_template(template) if not isinstance(part, str)]
+    except CelError as error:
+        return error.message
+    if len(clauses) > len(types):
+        return f"index {len(types)} out of range"
+    for (letter, _), of in zip(clauses, types, strict=False):
+        known = of.name not in ("dyn", "error", "any") and not of.is_parameter
+        if known and letter in _ACCEPTED and of.name not in _ACCEPTED[letter]:
+            return f"%{letter} takes no {of.name}"
+    if len(clauses) < len(types):
+        return (
+            "too many arguments supplied to string.format "
+            f"(expected {len(clauses)}, got {len(types)})"
+        )
+    return ""
+
+
+@lru_cache(maxsize=256)
+def parse_template(template: str) -> tuple[str | tuple[str, int], ...]:
+    """Return the plain texts and the clauses (letter and precision) of a template."""
+    parts: list[str | tuple[str, int]] = []
+    position = 0
+    while (percent := template.find("%", position)) >= 0:
+        parts.append(template[position:percent])
+        if template.startswith("%", percent + 1):
+            parts.append("%")
+            position = percent + 2
+            continue
+        clause, position = _clause(template, percent + 1)
+        parts.append(clause)
+    parts.append(template[position:])
+    return tuple(part for part in parts if part)
+
+
+def _clause(template: str, position: int) -> tuple[tuple[str, int], int]:
+    """Return the clause behind the `%` before `position`, and the place after it."""
     if position >= len(template):
         raise CelError("unexpected end of string")
     precision = DEFAULT_PRECISION
@@ -68,19 +103,18 @@ def _clause(template: str, position: int, arguments: Sequence[Any], index: int) 
         elif not digits:
             problem = "a precision needs digits after '.'"
         elif len(digits) > 9 or int(digits) > MAX_PRECISION:
-            problem = f"precision {digits} exceeds maximum allowed precision {MAX_PRECISION}"
+            problem = f"precision {digits[:20]} exceeds maximum allowed precision {MAX_PRECISION}"
         if problem:
             raise CelError(
                 f"could not parse formatting clause: error while parsing precision: {problem}"
             )
         precision = int(digits)
-    clause = template[position]
-    formatter = _CLAUSES.get(clause)
-    if formatter is None:
+    letter = template[position]
+    if letter not in _CLAUSES:
         raise CelError(
-            f'could not parse formatting clause: unrecognized formatting clause "{clause}"'
+            f'could not parse formatting clause: unrecognized formatting clause "{letter}"'
         )
-    return formatter(arguments[index], precision), position + 1
+    return (letter, precision), position + 1
 
 
 def _does_not_fit(rule: str, value: Any) -> CelError:
@@ -237,4 +271,19 @@ _CLAUSES: Final[dict[str, Callable[[Any, int], str]]] = {
     "o": _octal,
     "x": _hexadecimal,
     "X": lambda value, precision: _hexadecimal(value, precision).upper(),
+}
+
+_NUMBERS: Final = frozenset(("int", "uint", "double"))
+#: The types that a clause takes, by its letter.
+_ACCEPTED: Final[Mapping[str, frozenset[str]]] = {
+    "s": _NUMBERS
+    | {"string", "bool", "bytes", "list", "map", "type", "null_type"}
+    | {"google.protobuf.Duration", "google.protobuf.Timestamp"},
+    "d": _NUMBERS,
+    "f": _NUMBERS,
+    "e": _NUMBERS,
+    "b": frozenset(("int", "uint", "bool")),
+    "o": frozenset(("int", "uint")),
+    "x": frozenset(("int", "uint", "string", "bytes")),
+    "X": frozenset(("int", "uint", "string", "bytes")),
 }
