@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import random
+import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -182,8 +183,8 @@ def test_compiler_agrees_with_cel_cpp() -> None:
     """Google's C++ engine, where it is installed, agrees on programs of the core language."""
     cpp = _cpp()
     kinds = {
-        "i": cpp.Type.INT, "u": cpp.Type.UINT, "d": cpp.Type.DOUBLE, "s": cpp.Type.STRING,
-        "b": cpp.Type.BOOL, "raw": cpp.Type.BYTES, "ints": cpp.Type.LIST, "words": cpp.Type.LIST,
+        "i": cpp.Type.INT, "u": cpp.Type.UINT, "s": cpp.Type.STRING,
+        "b": cpp.Type.BOOL, "ints": cpp.Type.LIST, "words": cpp.Type.LIST,
         "counts": cpp.Type.MAP, "object": cpp.Type.DYN,
     }  # fmt: skip
     environment = cpp.NewEnv(variables=kinds)
@@ -193,10 +194,17 @@ def test_compiler_agrees_with_cel_cpp() -> None:
         case = make_case(drawn)
         if any(mark in case.source for mark in CPP_DIFFERS) or "u" in case.bindings:
             continue
-        if case.bindings.keys() - kinds.keys():
+        # Bytes are cut at a zero byte on their way in, and NaN is ordered there.
+        if case.bindings.keys() - kinds.keys() or re.search(r"\d\.\d|\de[+-]", case.source):
             continue
         ours = answer_of(ENVIRONMENT.compile(case.source), case.bindings)
-        theirs = environment.compile(case.source).eval(data=case.bindings)
+        try:
+            program = environment.compile(case.source)
+        except RuntimeError as refused:
+            # It takes an index into dyn for no range of a macro.
+            assert "cannot be the range of a comprehension" in str(refused), _told(case)
+            continue
+        theirs = program.eval(data=case.bindings)
         compared += 1
         failed = str(theirs.type()) == "ERROR"
         assert failed == (ours is None), _told(case, ours=ours, cpp=str(theirs.value()))
