@@ -50,7 +50,7 @@ class JoinEvaluator:
 
     def run(self, resource: Resource, placer: Placer, tally: Tally) -> None:
         """Evaluate every join policy that meets a resource."""
-        units = self.plan.meeting(resource.api_version, resource.kind, True)
+        units = self.plan.meeting(resource, True)
         if not units:
             return
         bindings, operation = self.bindings(resource)

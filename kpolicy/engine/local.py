@@ -138,7 +138,7 @@ class LocalEvaluator:
         if self.needs_request:
             bindings["request"] = request_of(resource, plan.kinds, operation, settings.user)
         noted = False
-        for unit in plan.meeting(resource.api_version, resource.kind, False):
+        for unit in plan.meeting(resource, False):
             test = unit.matcher.test_for(operation)
             if test is not None and not test(resource):
                 continue
@@ -162,7 +162,7 @@ class LocalEvaluator:
         tally: Tally,
     ) -> None:
         pending: list[Pending] = []
-        for unit in self.plan.meeting(resource.api_version, resource.kind, True):
+        for unit in self.plan.meeting(resource, True):
             test = unit.matcher.test_for(operation)
             if test is not None and not test(resource):
                 continue

@@ -23,6 +23,7 @@ from kpolicy.snapshot.kinds import Kinds
 
 if TYPE_CHECKING:
     from kpolicy.relations.index import Direction
+    from kpolicy.snapshot.resource import Resource
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,17 +35,17 @@ class Plan:
     relations: Mapping[str, Direction]
     catalogue: Catalogue
     engine: str = "compiled"
-    _by_kind: dict[tuple[str, str, bool], tuple[Unit, ...]] = field(default_factory=dict)
+    _by_kind: dict[tuple[str, str, str, bool], tuple[Unit, ...]] = field(default_factory=dict)
 
-    def meeting(self, api_version: str, kind: str, joins: bool) -> tuple[Unit, ...]:
-        """Return the units, local or join, that may meet resources of this kind."""
-        key = (api_version, kind, joins)
+    def meeting(self, resource: Resource, joins: bool) -> tuple[Unit, ...]:
+        """Return the units, local or join, that may meet resources of this kind and decoding."""
+        key = (resource.api_version, resource.kind, resource.decoding, joins)
         found = self._by_kind.get(key)
         if found is None:
             found = self._by_kind[key] = tuple(
                 unit
                 for unit in self.units
-                if unit.compiled.joins == joins and unit.matcher.meets_kind(api_version, kind)
+                if unit.compiled.joins == joins and unit.matcher.may_meet(resource)
             )
         return found
 

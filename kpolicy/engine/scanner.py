@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -13,8 +14,10 @@ from kpolicy.engine.findings import Anchor, finish
 from kpolicy.engine.intake import arranged, intake, options_of, relative_to
 from kpolicy.engine.join import join_rows, join_whole
 from kpolicy.engine.local import Settings, Tally, local_phase, without_collector
+from kpolicy.engine.overrides import as_suppressions, with_severities
 from kpolicy.engine.plan import Plan, make_plan
 from kpolicy.engine.request import ScanRequest, Toolbox
+from kpolicy.engine.requirements import check_plugins
 from kpolicy.engine.scopes import copies_note
 from kpolicy.engine.settings import effective_config, world_of
 from kpolicy.engine.workers import jobs_for, parallel_phase
@@ -32,6 +35,7 @@ def scan(request: ScanRequest, toolbox: Toolbox) -> Report:
     """
     clock = _Clock()
     config = effective_config(request)
+    check_plugins(config)
     plan = make_plan(toolbox, request, config)
     clock.lap("policies")
     discovery = intake(request, toolbox, config)
@@ -86,14 +90,17 @@ def _report(
     findings: Sequence[tuple[Finding, Anchor]] | None = None,
 ) -> Report:
     numbered = finish(tally.findings, plan.policies()) if findings is None else findings
+    relative = relative_to(config.root)
+    if config.overrides:
+        config = replace(config, suppressions=as_suppressions(config))
     rules = Rules(
         config=config,
         baseline=read_baseline(request.baseline) if request.baseline else frozenset(),
         enabled=request.suppressions,
-        relative_path=relative_to(config.root),
+        relative_path=relative,
     )
     outcome = apply(
-        [finding for finding, _ in numbered],
+        with_severities([finding for finding, _ in numbered], config, relative),
         tally.annotated,
         [anchor for _, anchor in numbered],
         rules,
@@ -103,7 +110,8 @@ def _report(
     if toolbox.process_findings is not None:
         reported = toolbox.process_findings(reported)
     if request.write_baseline:
-        write_baseline(request.write_baseline, reported)
+        known = [f for f in outcome.suppressed if _is_known(f)]
+        write_baseline(request.write_baseline, [*reported, *known])
     notes = [*tally.notes, *outcome.notes]
     if request.report_unused_suppressions:
         notes += outcome.unused
@@ -127,6 +135,11 @@ def _report(
         policies=plan.infos(),
         timings=MappingProxyType(clock.laps),
     )
+
+
+def _is_known(finding: Finding) -> bool:
+    """Return whether the old baseline silenced a finding; the new one has it too then."""
+    return finding.suppression is not None and finding.suppression.kind == "baseline"
 
 
 def _copies(tally: Tally) -> Iterator[tuple[object, str, str, str]]:

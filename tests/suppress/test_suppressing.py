@@ -190,3 +190,13 @@ def test_the_last_day_of_a_suppression_counts():
     for today, expired in ((date(2027, 1, 31), False), (date(2027, 2, 1), True)):
         outcome = apply([], {}, [], replace(base, today=today), lambda _: ())
         assert any("ended" in n.message for n in outcome.unused) is expired
+
+
+def test_a_baseline_written_over_an_old_one_keeps_what_that_knew(tmp_path):
+    root = write(tmp_path / "in", {"a.yaml": thing()})
+    file = str(tmp_path / "baseline.json")
+    run(root, ALWAYS, write_baseline=file)
+    write(root, {"b.yaml": thing("", "new")})
+    run(root, ALWAYS, baseline=file, write_baseline=file)
+    assert len(read_baseline(file)) == 2
+    assert run(root, ALWAYS, baseline=file).findings == ()
