@@ -135,8 +135,8 @@ def test_unused_suppressions_are_reported_on_request(tmp_path):
         "a.yaml": "# kpolicy:ignore nothing-here\n" + thing("kpolicy.dev/ignore: absent"),
     }
     root = write(tmp_path / "in", files)
-    config = Config(suppressions=(ConfigSuppression(policies=("zzz",)),
-                                  ConfigSuppression(policies=("y",), until="2001-01-01")))  # fmt: skip
+    ended = ConfigSuppression(policies=("y",), until="2001-01-01")
+    config = Config(suppressions=(ConfigSuppression(policies=("zzz",)), ended))
     report = run(root, ALWAYS, config=config, report_unused_suppressions=True)
     told = "\n".join(note.message for note in report.notes)
     assert "annotation kpolicy.dev/ignore of ConfigMap/shop/x suppresses nothing" in told
