@@ -74,6 +74,10 @@ class _GuessIndex:
 
     related = hits
 
+    def reaches(self, resource: Any, body: Any, reverse: bool = False) -> bool:
+        self._note("none", None, reverse, -1, 0)
+        return False
+
     def missing(self, resource: Any) -> Iterator[Any]:
         self._note("missing", None, False, -1, 0)
         return iter(())
