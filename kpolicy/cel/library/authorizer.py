@@ -10,8 +10,7 @@ then work.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, NamedTuple
 
 from kpolicy.cel.declarations import Function, Library, Overload
 from kpolicy.cel.errors import CelError
@@ -29,21 +28,22 @@ REFUSAL: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
 class Decision:
     """An authorizer's answer; `error` is '' unless the question could not be answered."""
 
+    __slots__ = ("allowed", "error", "reason")
     cel_type: ClassVar[Type] = DECISION_TYPE
-    allowed: bool
-    reason: str = ""
-    error: str = ""
+
+    def __init__(self, allowed: bool, reason: str = "", error: str = "") -> None:
+        self.allowed = allowed
+        self.reason = reason
+        self.error = error
 
     def __str__(self) -> str:
         return DECISION_TYPE.name
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """May the user (or that service account) do `verb` to a path or to a resource?"""
 
     verb: str = ""
@@ -61,64 +61,54 @@ class Question:
 Decide = Callable[[Question], Decision]
 
 
-@dataclass(frozen=True, slots=True)
 class Authorizer:
-    """What is bound to `authorizer`: a function that decides questions, for one user."""
+    """What is bound to `authorizer`: a function that decides questions, for one user.
 
+    The checks derived from it are questions that still lack a part.
+    """
+
+    __slots__ = ("decide", "question")
     cel_type: ClassVar[Type] = AUTHORIZER_TYPE
-    decide: Decide
-    question: Question = Question()
+
+    def __init__(self, decide: Decide, question: Question | None = None) -> None:
+        self.decide = decide
+        self.question = Question() if question is None else question
 
     def __str__(self) -> str:
-        return AUTHORIZER_TYPE.name
+        return self.cel_type.name
 
 
-@dataclass(frozen=True, slots=True)
-class PathCheck:
+class PathCheck(Authorizer):
     """A question about a path that still lacks its verb."""
 
-    cel_type: ClassVar[Type] = PATH_CHECK_TYPE
-    decide: Decide
-    question: Question
-
-    def __str__(self) -> str:
-        return PATH_CHECK_TYPE.name
+    __slots__ = ()
+    cel_type = PATH_CHECK_TYPE
 
 
-@dataclass(frozen=True, slots=True)
-class GroupCheck:
+class GroupCheck(Authorizer):
     """A question about an API group that still lacks its resource."""
 
-    cel_type: ClassVar[Type] = GROUP_CHECK_TYPE
-    decide: Decide
-    question: Question
-
-    def __str__(self) -> str:
-        return GROUP_CHECK_TYPE.name
+    __slots__ = ()
+    cel_type = GROUP_CHECK_TYPE
 
 
-@dataclass(frozen=True, slots=True)
-class ResourceCheck:
+class ResourceCheck(Authorizer):
     """A question about a resource that still lacks its verb."""
 
-    cel_type: ClassVar[Type] = RESOURCE_CHECK_TYPE
-    decide: Decide
-    question: Question
-
-    def __str__(self) -> str:
-        return RESOURCE_CHECK_TYPE.name
+    __slots__ = ()
+    cel_type = RESOURCE_CHECK_TYPE
 
 
 def path(authorizer: Authorizer, http_path: str) -> PathCheck:
     """Ask about a path that is no resource, such as /healthz."""
     if not http_path.strip():
         raise CelError("path must not be empty")
-    return PathCheck(authorizer.decide, replace(authorizer.question, path=http_path))
+    return PathCheck(authorizer.decide, authorizer.question._replace(path=http_path))
 
 
 def group(authorizer: Authorizer, name: str) -> GroupCheck:
     """Ask about resources of an API group, '' for the core group."""
-    return GroupCheck(authorizer.decide, replace(authorizer.question, group=name))
+    return GroupCheck(authorizer.decide, authorizer.question._replace(group=name))
 
 
 def service_account(authorizer: Authorizer, namespace: str, name: str) -> Authorizer:
@@ -127,9 +117,8 @@ def service_account(authorizer: Authorizer, namespace: str, name: str) -> Author
         raise CelError(f'Invalid service account namespace: "{namespace}"')
     if not _is_subdomain(name):
         raise CelError(f'Invalid service account name: "{name}"')
-    return replace(
-        authorizer, question=replace(authorizer.question, service_account=(namespace, name))
-    )
+    question = authorizer.question._replace(service_account=(namespace, name))
+    return Authorizer(authorizer.decide, question)
 
 
 def _is_label(text: str) -> bool:
@@ -148,20 +137,20 @@ def resource(check: GroupCheck, name: str) -> ResourceCheck:
     """Ask about a resource of the group, such as deployments."""
     if not name.strip():
         raise CelError("resource must not be empty")
-    return ResourceCheck(check.decide, replace(check.question, resource=name))
+    return ResourceCheck(check.decide, check.question._replace(resource=name))
 
 
 def _narrowed(field: str) -> Callable[[ResourceCheck, str], ResourceCheck]:
     def narrow(check: ResourceCheck, value: str) -> ResourceCheck:
         changed: Any = {field: value}
-        return replace(check, question=replace(check.question, **changed))
+        return ResourceCheck(check.decide, check.question._replace(**changed))
 
     return narrow
 
 
 def check(question: PathCheck | ResourceCheck, verb: str) -> Decision:
     """Ask whether `verb` is allowed."""
-    return question.decide(replace(question.question, verb=verb))
+    return question.decide(question.question._replace(verb=verb))
 
 
 def _of_decision(

@@ -7,7 +7,6 @@ the UTF-8 bytes it would be in Go.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import ClassVar, Final
 
 from kpolicy.cel.declarations import Function, Library, Overload
@@ -36,25 +35,42 @@ class _UrlError(ValueError):
     """What is wrong with a URL, in net/url's words."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class URL:
     """A parsed URL; each part in the bytes Go would keep.
 
     `raw_path` and `raw_fragment` are set when Go would write `path` and `fragment` otherwise.
     """
 
+    __slots__ = (
+        "force_query", "fragment", "host", "omit_host", "opaque", "path", "query", "raw_fragment",
+        "raw_path", "scheme", "user",
+    )  # fmt: skip
     cel_type: ClassVar[Type] = URL_TYPE
-    scheme: str = ""
-    opaque: bytes = b""
-    user: tuple[bytes, bytes | None] | None = None
-    host: bytes = b""
-    path: bytes = b""
-    raw_path: bytes = b""
-    query: bytes = b""
-    force_query: bool = False
-    fragment: bytes = b""
-    raw_fragment: bytes = b""
-    omit_host: bool = False
+
+    def __init__(
+        self,
+        *,
+        scheme: str = "",
+        opaque: bytes = b"",
+        user: tuple[bytes, bytes | None] | None = None,
+        host: bytes = b"",
+        path: bytes = b"",
+        raw_path: bytes = b"",
+        query: bytes = b"",
+        force_query: bool = False,
+        omit_host: bool = False,
+    ) -> None:
+        self.scheme = scheme
+        self.opaque = opaque
+        self.user = user
+        self.host = host
+        self.path = path
+        self.raw_path = raw_path
+        self.query = query
+        self.force_query = force_query
+        self.omit_host = omit_host
+        self.fragment = b""
+        self.raw_fragment = b""
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, URL):
@@ -282,16 +298,13 @@ def parse_url(text: str) -> URL:
         try:
             url = _parse(before, request=False)
             failed = text
-            return _with_fragment(url, fragment) if fragment else url
+            url.fragment = _unescape(fragment)
+            if _escape(url.fragment, _FRAGMENT) != fragment:
+                url.raw_fragment = fragment
+            return url
         except _UrlError as error:
             problem = f"parse {quoted(failed)}: {error}"
     raise CelError(f"URL parse error during conversion from string: {problem}")
-
-
-def _with_fragment(url: URL, fragment: bytes) -> URL:
-    plain = _unescape(fragment)
-    raw = b"" if _escape(plain, _FRAGMENT) == fragment else fragment
-    return replace(url, fragment=plain, raw_fragment=raw)
 
 
 def is_url(text: str) -> bool:

@@ -15,6 +15,9 @@ def evaluate(source: str, **bindings: object) -> object:
     return cel.compile(source).evaluate(bindings)
 
 
+#: Seconds of processor time, generous for a busy machine; each takes well below one alone.
+LIMIT = 3
+
 HALF = "x" * (MAX_TEXT // 2 + 1)
 
 
@@ -40,7 +43,7 @@ def test_a_result_that_is_too_big_is_refused(source: str, bindings: dict[str, ob
     before = time.process_time()
     with pytest.raises(CelError, match=r"at most|maximum allowed"):
         evaluate(source, **bindings)
-    assert time.process_time() - before < 1
+    assert time.process_time() - before < LIMIT
 
 
 @pytest.mark.parametrize(
@@ -65,7 +68,7 @@ def test_a_regex_that_would_hang_a_backtracking_engine_does_not(source: str) -> 
     """RE2 is linear: a pattern that is catastrophic elsewhere answers at once."""
     before = time.process_time()
     evaluate("s.find(r) + s.findAll(r).join() + regex.replace(s, r, '')", s="a" * 20_000, r=source)
-    assert time.process_time() - before < 1
+    assert time.process_time() - before < LIMIT
 
 
 @pytest.mark.parametrize(
@@ -84,7 +87,7 @@ def test_a_huge_text_is_parsed_or_refused_soon(source: str, text: str) -> None:
         evaluate(source, s=text)
     except CelError as error:
         assert len(error.message) < 2000
-    assert time.process_time() - before < 1
+    assert time.process_time() - before < LIMIT
 
 
 @pytest.mark.parametrize(
@@ -106,7 +109,7 @@ def test_a_quantity_with_a_vast_exponent_is_not_written_out(source: str) -> None
         evaluate(source)
     except CelError as error:
         assert "quantit" in error.message
-    assert time.process_time() - before < 1
+    assert time.process_time() - before < LIMIT
 
 
 def test_a_deeply_nested_value_is_refused_by_format() -> None:
@@ -134,7 +137,7 @@ def test_a_small_value_that_is_vast_when_written_out_is_refused(source: str) -> 
     before = time.process_time()
     with pytest.raises(CelError):
         evaluate(source, v=SHARED)
-    assert time.process_time() - before < 1
+    assert time.process_time() - before < LIMIT
 
 
 def test_many_complex_elements_take_linear_time() -> None:
@@ -143,4 +146,4 @@ def test_many_complex_elements_take_linear_time() -> None:
     before = time.process_time()
     assert evaluate("size(l.distinct())", l=maps + maps) == 30_000
     assert evaluate("sets.equivalent(l, m)", l=maps, m=maps[::-1]) is True
-    assert time.process_time() - before < 1
+    assert time.process_time() - before < LIMIT
