@@ -6,6 +6,7 @@ import os
 import re
 import stat
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from kpolicy.errors import Problem, UsageError
@@ -82,6 +83,29 @@ def write_file(path: str, text: str) -> None:
         raise UsageError(
             Problem(f"cannot write the output: {reason}", SourceLocation(path))
         ) from error
+
+
+def write_new_files(folder: Path, files: Mapping[str, str]) -> None:
+    """Write files below `folder`; none that exists is touched, and then nothing is written.
+
+    Raises `UsageError` with every file that is in the way.
+    """
+    taken = [folder / name for name in files if (folder / name).exists()]
+    if taken:
+        hint = "nothing was written; choose another name or directory"
+        raise UsageError(
+            *(Problem("exists already", SourceLocation(path.as_posix()), hint) for path in taken)
+        )
+    try:
+        for name, text in files.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("x", encoding="utf-8", newline="\n") as stream:
+                stream.write(text)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        at = SourceLocation(str(error.filename or folder))
+        raise UsageError(Problem(f"cannot be written: {reason}", at)) from error
 
 
 def _regular(path: Path) -> bool:

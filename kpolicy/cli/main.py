@@ -28,12 +28,13 @@ COMMANDS: CommandTable = {
     "explain": (
         "kpolicy.cli.explain:explain", "Say what a policy is for, and what to do about a finding.",
     ),
-    "policies": ("kpolicy.cli.policies:policies", "List, show, document and check policies."),
+    "policies": ("kpolicy.cli.policies:policies", "List, show, check and begin policies."),
     "eval": ("kpolicy.cli.evaluate:evaluate", "Evaluate one CEL expression on a document."),
     "trace": ("kpolicy.cli.trace:trace", "Show why a policy decided as it did for one resource."),
     "relations": ("kpolicy.cli.relations:relations", "Show a resource's relations and their keys."),
     "config": ("kpolicy.cli.config:config", "Show the effective configuration."),
-    "plugin": ("kpolicy.cli.plugin:plugin", "List installed plugins."),
+    "cache": ("kpolicy.cli.cache:cache", "Show or clear what is kept between scans."),
+    "plugin": ("kpolicy.cli.plugin:plugin", "List installed plugins, or begin a new one."),
     "completion": ("kpolicy.cli.completion:completion", "Print the completion script for a shell."),
 }
 # fmt: on

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from kpolicy.cli.main import LazyGroup
-from kpolicy.cli.options import plugin_options
+from kpolicy.cli.options import Words, flat, plugin_options
 
 if TYPE_CHECKING:
     from kpolicy.plugins.manager import PluginHost
@@ -30,7 +32,7 @@ _PROVIDES: dict[str, tuple[str, Callable[[Any], str]]] = {
 
 @click.group(cls=LazyGroup)
 def plugin() -> None:
-    """List installed plugins."""
+    """List installed plugins, or begin a new one."""
 
 
 @plugin.command("list")
@@ -60,6 +62,60 @@ def list_(disabled: tuple[tuple[str, ...], ...], format_: str) -> int:
     ]
     write_stdout(encode(rows) if format_ == "json" else _as_text(rows))
     return report_plugin_problems(host)
+
+
+@plugin.command()
+@click.argument("name", required=False)
+@click.option(
+    "--with",
+    "parts",
+    type=Words(),
+    multiple=True,
+    metavar="PART",
+    help="What it begins with: pack, function, relation, policy, labels, reporter, kind"
+    " (default: pack and function).",
+)
+@click.option(
+    "-d",
+    "--directory",
+    default="",
+    metavar="DIR",
+    help="Where to write it (default: kpolicy-NAME in this directory).",
+)
+def new(name: str | None, parts: tuple[tuple[str, ...], ...], directory: str) -> None:
+    """Write a plugin package with tests that pass, type hints and CI.
+
+    On a terminal, what is not given is asked. Files that exist are never overwritten.
+    """
+    from kpolicy.cli.files import write_new_files
+    from kpolicy.cli.outputs import is_terminal
+    from kpolicy.errors import Problem, UsageError
+    from kpolicy.plugins.scaffold import PARTS, plugin_files
+    from kpolicy.strict.suggest import did_you_mean
+
+    asking = name is None and is_terminal(sys.stdin)
+    if name is None:
+        if not asking:
+            raise click.UsageError("Missing argument 'NAME'.")
+        name = click.prompt("Name of the plugin, as in acme", type=str)
+    chosen = flat(parts)
+    if asking and not chosen:
+        chosen = tuple(
+            part
+            for part, what in PARTS.items()
+            if click.confirm(f"Begin with {what}?", default=part in ("pack", "function"))
+        )
+    for part in chosen:
+        if part not in PARTS:
+            hint = did_you_mean(part, PARTS) or f"parts: {', '.join(PARTS)}"
+            raise UsageError(Problem(f'--with: there is no part "{part}"', None, hint))
+    assert name is not None
+    files = plugin_files(name, chosen or ("pack", "function"))
+    folder = Path(directory or f"kpolicy-{name}")
+    write_new_files(folder, files)
+    click.echo(f"{len(files)} files written to {folder}. To see its tests pass:")
+    click.echo(f"  cd {folder} && python -m venv .venv && .venv/bin/pip install -e '.[dev]'")
+    click.echo("  .venv/bin/python -m pytest")
 
 
 def provides(host: PluginHost) -> dict[str, dict[str, list[str]]]:

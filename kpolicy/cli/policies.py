@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.group(cls=LazyGroup)
 def policies() -> None:
-    """List, show, document and check policies."""
+    """List, show, check and begin policies."""
 
 
 @policies.command("list")
@@ -227,6 +227,46 @@ def check(paths: tuple[str, ...], **options: Any) -> int:
         return 2
     click.echo(f"{plural(count, 'policy')} checked, no mistakes.")
     return report_plugin_problems(loaded.host)
+
+
+@policies.command()
+@click.argument("policy", metavar="ID")
+@click.option(
+    "-d",
+    "--directory",
+    default="policies",
+    show_default=True,
+    metavar="DIR",
+    help="Where to write it.",
+)
+@click.option(
+    "--kind",
+    default="workloads",
+    show_default=True,
+    metavar="KIND",
+    help="What it looks at: a kind, or a group such as workloads.",
+)
+@click.option(
+    "--severity",
+    type=click.Choice(["error", "warning", "info"]),
+    default="warning",
+    show_default=True,
+    help="How bad a finding is.",
+)
+@click.option("--title", default="", metavar="TEXT", help="What a finding says in a few words.")
+def new(policy: str, directory: str, kind: str, severity: str, title: str) -> None:
+    """Write a policy and its test, both sound as they are.
+
+    Files that exist are never overwritten.
+    """
+    from kpolicy.cli.files import write_new_files
+    from kpolicy.plugins.scaffold import policy_files
+
+    files = policy_files(policy, kind, severity, title)
+    write_new_files(Path(directory), files)
+    for name in files:
+        click.echo((Path(directory) / name).as_posix())
+    click.echo(f"Use it: kpolicy scan . -p {directory}")
 
 
 def check_paths(paths: tuple[str, ...]) -> list[str]:

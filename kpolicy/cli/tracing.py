@@ -81,7 +81,7 @@ def trace_policy(unit: Unit, resource: Resource, evaluator: JoinEvaluator) -> Po
 
 
 def _mismatch(unit: Unit, resource: Resource, evaluator: JoinEvaluator) -> str:
-    if not unit.matcher.meets_kind(resource.api_version, resource.kind):
+    if not unit.matcher.may_meet(resource):
         return f"the policy does not look at {resource.api_version} {resource.kind}"
     test = unit.matcher.test_for(evaluator.bindings(resource)[1])
     if test is not None and not test(resource):

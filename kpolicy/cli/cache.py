@@ -1,0 +1,73 @@
+"""`kpolicy cache`: what is kept between scans, and how to be rid of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from kpolicy.cli.main import LazyGroup
+
+
+@click.group(cls=LazyGroup)
+def cache() -> None:
+    """Show or clear what is kept between scans."""
+
+
+@cache.command()
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How to print it.",
+)
+def info(format_: str) -> None:
+    """Say where the cache is, and how much is in it.
+
+    KPOLICY_CACHE_DIR names another directory; set to nothing it turns the cache off.
+    """
+    from kpolicy.reporters.rendering import clean
+
+    directory = _directory()
+    files = _files(directory)
+    size = sum(file.stat().st_size for file in files)
+    if format_ == "json":
+        data = {
+            "directory": str(directory) if directory else "",
+            "entries": len(files),
+            "bytes": size,
+        }
+        click.echo(json.dumps(data, indent=2))
+        return
+    if directory is None:
+        click.echo("no cache: it is turned off, or its directory is not this user's alone")
+        return
+    click.echo(clean(f"{directory}\n{len(files)} entries, {size / 1024:,.0f} KiB"))
+
+
+@cache.command()
+def clear() -> None:
+    """Delete what is kept; the next scan makes it again."""
+    from kpolicy.reporters.rendering import plural
+
+    files = _files(_directory())
+    for file in files:
+        file.unlink(missing_ok=True)
+    click.echo(f"{plural(len(files), 'file')} deleted")
+
+
+def _directory() -> Path | None:
+    """Return the cache directory where it is one that a scan would use."""
+    from kpolicy.engine.cache_directory import cache_directory
+
+    return cache_directory(create=False)
+
+
+def _files(directory: Path | None) -> list[Path]:
+    """Return the files in the cache; a link is not followed."""
+    if directory is None:
+        return []
+    return sorted(p for p in directory.rglob("*") if p.is_file() and not p.is_symlink())
