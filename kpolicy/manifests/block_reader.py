@@ -24,19 +24,20 @@ __all__ = ["read_block"]
 #: One match a line: indentation, dashes, key, what follows.
 _LINES = re.compile(r"( *)((?:- +)*)(?:([A-Za-z_][A-Za-z0-9_./-]{0,250}):(?: +|(?=\n)))?([^\n]*)\n")
 # The rest is text: `re` compiles each pattern when it is first used, and results are remembered.
-_COMMENT = r" *(?:(?<= )#.*)?"
+_COMMENT = r" *+(?:(?<= )#.*)?"
 #: Line breaks that libyaml knows besides LF and CRLF, and a byte order mark amid the text.
 _ODD_BREAK = "\r(?!\n)|[\x85\u2028\u2029\ufeff]"
 _SEPARATOR = r"---(?: *| +#.*)"
-_DOUBLE_QUOTED = rf'"((?:[^"\\\t]|\\["\\nt])*)"{_COMMENT}'
+_DOUBLE_QUOTED = rf'"((?:[^"\\\t]|\\["\\nt])*+)"{_COMMENT}'
 _SINGLE_QUOTED = rf"'((?:[^'\t]|'')*)'{_COMMENT}"
 _TEXT = rf"([|>]-?){_COMMENT}"
 _EMPTY = rf"(\{{\}}|\[\]){_COMMENT}"
-_FLOW_ITEM = r"(?:\"[^\"\\\t]*\"|'[^'\t]*'|[A-Za-z0-9_./][^,\[\]{}:#\"'\t]*)"
-_FLOW_LIST = rf"\[ *({_FLOW_ITEM}(?: *, *{_FLOW_ITEM})*) *\]{_COMMENT}"
-_FLOW_KEY = r"[A-Za-z_][A-Za-z0-9_./-]{0,250}"
-_FLOW_PAIR = rf"{_FLOW_KEY}: +{_FLOW_ITEM}"
-_FLOW_MAP = rf"\{{ *({_FLOW_PAIR}(?: *, *{_FLOW_PAIR})*) *\}}{_COMMENT}"
+# `*+` and `++` never give back what they took, so that no text takes more than linear time.
+_FLOW_ITEM = r"(?:\"[^\"\\\t]*+\"|'[^'\t]*+'|[A-Za-z0-9_./][^,\[\]{}:#\"'\t]*+)"
+_FLOW_LIST = rf"\[ *+({_FLOW_ITEM}(?: *+, *+{_FLOW_ITEM})*+) *+\]{_COMMENT}"
+_FLOW_KEY = r"[A-Za-z_][A-Za-z0-9_./-]{0,250}+"
+_FLOW_PAIR = rf"{_FLOW_KEY}: ++{_FLOW_ITEM}"
+_FLOW_MAP = rf"\{{ *+({_FLOW_PAIR}(?: *+, *+{_FLOW_PAIR})*+) *+\}}{_COMMENT}"
 _ESCAPE = r"\\(.)"
 _ESCAPES = {'"': '"', "\\": "\\", "n": "\n", "t": "\t"}
 _PLAIN_START = frozenset(
@@ -128,7 +129,7 @@ def _flow(rest: str) -> Any:
         if match := re.fullmatch(_FLOW_LIST, rest):
             return _Special(tuple([_flow_item(item) for item in re.findall(_FLOW_ITEM, match[1])]))
         if match := re.fullmatch(_FLOW_MAP, rest):
-            found = re.findall(rf"({_FLOW_KEY}): +({_FLOW_ITEM})", match[1])
+            found = re.findall(rf"({_FLOW_KEY}): ++({_FLOW_ITEM})", match[1])
             pairs = {key: _flow_item(item) for key, item in found}
             if len(pairs) == len(found) and not _WORD_KEYS & pairs.keys():
                 return _Special((), pairs)

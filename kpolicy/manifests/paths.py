@@ -58,37 +58,71 @@ def tree_root(directory: str) -> str:
         here = parent
 
 
-def _translate(glob: str) -> str:
-    """Return the regular expression of a gitignore glob without its `!` and outer slashes."""
+def _characters(glob: str) -> list[str]:
+    """Return a regular expression for each character of one path segment's glob; `*` stays."""
     out: list[str] = []
     at = 0
     while at < len(glob):
         char = glob[at]
-        if glob.startswith("**/", at) and (at == 0 or glob[at - 1] == "/"):
-            out.append("(?:[^/]+/)*")
-            at += 3
-        elif glob.startswith("/**", at) and at + 3 == len(glob):
-            out.append("/.+")
-            at += 3
-        elif char == "*":
-            out.append("[^/]*")
-            while glob.startswith("*", at):
-                at += 1
+        end = glob.find("]", at + (3 if glob[at + 1 : at + 2] in ("!", "^") else 2))
+        if char == "*":
+            if out[-1:] != ["*"]:
+                out.append("*")
         elif char == "?":
             out.append("[^/]")
-            at += 1
-        elif char == "[" and (end := glob.find("]", at + 2)) > 0:
-            inside = glob[at + 1 : end].replace("\\", "\\\\").replace("[", "\\[")
+        elif char == "[" and end > 0:
+            inside = glob[at + 1 : end]
             negated = inside[0] in "!^"
-            out.append(f"(?!/)[{'^' if negated else ''}{inside[1:] if negated else inside}]")
-            at = end + 1
+            inside = inside[1:] if negated else inside
+            escaped = re.sub(r"([\\\[\]^&~|])", r"\\\1", inside)
+            out.append(f"[^/{escaped}]" if negated else f"[{escaped}]")
+            at = end
         elif char == "\\" and at + 1 < len(glob):
-            out.append(re.escape(glob[at + 1]))
-            at += 2
+            at += 1
+            out.append(re.escape(glob[at]))
         else:
             out.append(re.escape(char))
-            at += 1
-    return "".join(out)
+        at += 1
+    return out
+
+
+def _segment(glob: str) -> str:
+    """Return the regular expression of one path segment's glob.
+
+    What stands between two stars is taken where it is first met, for good (`(?>`): any later place
+    would do no better, and so no glob takes more than quadratic time.
+    """
+    characters = _characters(glob)
+    if "*" not in characters:
+        return "".join(characters)
+    parts = [""]
+    for character in characters:
+        if character == "*":
+            parts.append("")
+        else:
+            parts[-1] += character
+    middle = "".join(f"(?>[^/]*?{part})" for part in parts[1:-1])
+    return f"{parts[0]}{middle}[^/]*{parts[-1]}"
+
+
+def _translate(glob: str) -> str:
+    """Return the regular expression of a gitignore glob without its `!` and outer slashes."""
+    runs: list[list[str]] = [[]]
+    segments = glob.split("/")
+    for number, segment in enumerate(segments):
+        if segment == "**":
+            if number == len(segments) - 1:
+                # At the end it means everything inside, not the directory itself.
+                runs[-1].append("[^/].*")
+            elif runs[-1] or len(runs) == 1:
+                runs.append([])
+        else:
+            runs[-1].append(_segment(segment))
+    texts = ["/".join(run) for run in runs]
+    between = "".join(f"(?>(?:[^/]+/)*?{text}/)" for text in texts[1:-1])
+    first = f"{texts[0]}/" if texts[0] and len(texts) > 1 else texts[0]
+    last = f"(?:[^/]+/)*{texts[-1]}" if len(texts) > 1 else ""
+    return f"{first}{between}{last}"
 
 
 class Excludes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from pathlib import Path
 from typing import Any
 
@@ -251,3 +252,27 @@ def test_damaged_manifests_agree(seed: int, edits: int) -> None:
 @settings(max_examples=1500, deadline=None)
 def test_random_text_agrees(text: str) -> None:
     agree(text)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "a: [" + "a          ," * 20_000 + "!]",
+        "a: {" + "a: b       ," * 20_000 + "!}",
+        "a: [" + "a" * 200_000 + "!",
+        "a: '" + "''" * 100_000 + "x",
+        'a: "' + "\\\\n" * 100_000 + "x",
+        "- " * 100_000 + "x:",
+        "a: x" + " " * 200_000 + "#",
+        "a: '" + " " * 200_000 + "' #",
+        "a" * 200_000 + ": x",
+        " " * 200_000,
+        "a: |" + " " * 200_000 + "x",
+    ],
+    ids=range(11),
+)
+def test_hostile_lines_take_linear_time(line: str) -> None:
+    """The patterns of this reader never try a text again in other ways."""
+    start = time.perf_counter()
+    read_block(f"{line}\n", Limits())
+    assert time.perf_counter() - start < 1

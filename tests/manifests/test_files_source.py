@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -332,12 +333,39 @@ def test_a_link_to_the_git_directory_is_not_followed(tree: Path) -> None:
         (["[a.yaml"], "[a.yaml", True),
         (["", "  "], "a.yaml", False),
         (["(a|b).yaml"], "a.yaml", False),
+        (["**"], "a.yaml", True),
+        (["/**"], "a/b.yaml", True),
+        (["**/"], "a.yaml", False),
+        (["**/"], "a/b.yaml", True),
+        (["**/**"], "a/b.yaml", True),
+        (["a**"], "abc/x.yaml", True),
+        (["**/b/**/d/*.yaml"], "a/b/c/b/x/d/y/d/z.yaml", True),
+        (["a/**/b/**"], "a/x/b", False),
+        (["a*b*c.yaml"], "abbc.yaml", True),
+        (["a*b*c.yaml"], "acb.yaml", False),
     ],
 )
 def test_exclude_globs_mean_what_gitignore_means(
     globs: list[str], path: str, left_out: bool
 ) -> None:
     assert Excludes(globs).covers(path) is left_out
+
+
+@pytest.mark.parametrize(
+    ("glob", "path"),
+    [
+        ("*a" * 40 + "z", "a" * 3_000 + "b"),
+        ("**/a/" * 30 + "z", "a/" * 1_000 + "b"),
+        ("**/" * 60 + "z", "a/" * 1_000 + "b"),
+        ("*" * 200 + "z", "a" * 3_000),
+    ],
+    ids=["stars", "double stars", "double stars alone", "a row of stars"],
+)
+def test_hostile_globs_take_little_time(glob: str, path: str) -> None:
+    """Globs come from the scanned repository's configuration."""
+    start = time.perf_counter()
+    assert not Excludes([glob])(path, False)
+    assert time.perf_counter() - start < 1
 
 
 def test_excluded_directories_are_not_even_listed(
