@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from kpolicy.policy.key_order import SORTED_KEYS
 from kpolicy.policy.model import Match, Policy, Violation
 
 if TYPE_CHECKING:
@@ -63,8 +64,9 @@ def _duplicate_resource(
 
 
 def builtin_policies() -> tuple[Policy, ...]:
-    """Return the policies of pack `manifest`."""
+    """Return the policies of pack `manifest`, and kube-linter's about the order of keys."""
     return (
+        SORTED_KEYS,
         Policy(
             id="duplicate-key",
             severity="error",

@@ -61,6 +61,19 @@ class Matcher:
             self._tests[operation] = test
             return test
 
+    def may_meet(self, resource: Resource) -> bool:
+        """Return whether the policy may meet this resource, by its kind and its decoding."""
+        return self.takes(resource.decoding) and self.meets_kind(
+            resource.api_version, resource.kind
+        )
+
+    def takes(self, decoding: str) -> bool:
+        """Return whether the policy may meet resources of which typed decoding made this."""
+        wanted = self._policy.match.decoded
+        if wanted == "typed":
+            return decoding == "typed"
+        return not (wanted == "readable" and decoding == "wrong-type")
+
     def meets_kind(self, api_version: str, kind: str) -> bool:
         """Return whether the policy may meet resources of this kind."""
         if not self._kinds(api_version, kind):

@@ -65,6 +65,9 @@ class Match:
     exclude_names: tuple[str, ...] = ()
     labels: Mapping[str, Any] | None = None
     """A LabelSelector on the resource's own labels."""
+    decoded: Literal["", "readable", "typed"] = ""
+    """Which resources of built-in kinds: "typed" = those that Kubernetes decodes; "readable" = also
+    those whose values it refuses, but not those with a field of a wrong JSON type; "" = all."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from kpolicy.policy.constraints import read_constraints
 from kpolicy.policy.formats import Loaded, PolicyFormat
@@ -31,7 +31,7 @@ _SPEC = (
     "params", "match", "matchConstraints", "matchConditions", "filters", "variables", "validations",
     "failurePolicy",
 )  # fmt: skip
-_MATCH = ("kinds", "excludeKinds", "namespaces", "names", "labels")
+_MATCH = ("kinds", "excludeKinds", "namespaces", "names", "labels", "decoded")
 _VALIDATION = ("forEach", "expression", "message", "messageExpression", "at", "related")
 
 POLICY_ID = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?\Z")
@@ -248,6 +248,10 @@ def _match(reader: Reader, node: SourceNode | None) -> Match:
         names=names,
         exclude_names=not_names,
         labels=read_selector(reader, fields.get("labels"), "spec.match.labels"),
+        decoded=cast(
+            Literal["", "readable", "typed"],
+            reader.choice(fields.get("decoded"), "spec.match.decoded", ("readable", "typed"), ""),
+        ),
     )
 
 

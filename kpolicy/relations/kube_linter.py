@@ -8,7 +8,7 @@ checks.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +52,15 @@ SELECTING = (
 
 def _in_namespace(resource: Resource, _kinds: Kinds) -> Iterator[Entry]:
     yield Entry((resource.namespace,))
+
+
+def _typed(kinds: tuple[str, ...], entries: Callable[[Resource, Kinds], Iterable[Entry]]) -> Side:
+    """Return a side of the objects that decode: kube-linter drops the others when it reads them."""
+
+    def decoded(resource: Resource, kinds: Kinds) -> Iterable[Entry]:
+        return entries(resource, kinds) if resource.decoding == "typed" else ()
+
+    return Side(kinds, decoded)
 
 
 def _by_name(resource: Resource, _kinds: Kinds) -> Iterator[Entry]:
@@ -203,90 +212,90 @@ def _has_labels(left: Any, right: Any) -> bool:
 @lru_cache(maxsize=1)
 def relations() -> tuple[Relation, ...]:
     """Return the relations of kube-linter's pack; the same objects each time."""
-    pods = Side(WORKLOADS, _pods)
-    in_namespace = Side(WORKLOADS, _has_pod)
-    services = Side(("v1/Service",), _by_name)
+    pods = _typed(WORKLOADS, _pods)
+    in_namespace = _typed(WORKLOADS, _has_pod)
+    services = _typed(("v1/Service",), _by_name)
     return (
         Relation(
             "kube-linter-service-workloads",
-            Side(("v1/Service",), _service_selector),
+            _typed(("v1/Service",), _service_selector),
             pods,
             matches=_selects,
             description="From a Service to the workloads whose pods its selector selects.",
         ),
         Relation(
             "kube-linter-policy-workloads",
-            Side(POLICY, _policy_selector),
+            _typed(POLICY, _policy_selector),
             pods,
             matches=_selects,
             description="From a NetworkPolicy to the workloads whose pods it selects.",
         ),
         Relation(
             "kube-linter-namespace-workloads",
-            Side(POLICY, _in_namespace),
+            _typed(POLICY, _in_namespace),
             in_namespace,
             inverse="kube-linter-namespace-policies",
             description="From a NetworkPolicy to all workloads of its namespace, as written.",
         ),
         Relation(
             "kube-linter-ingress-services",
-            Side(("networking.k8s.io/v1/Ingress",), _backend_services),
+            _typed(("networking.k8s.io/v1/Ingress",), _backend_services),
             services,
             description="From an Ingress to the Services that its backends name.",
         ),
         Relation(
             "kube-linter-scale-targets",
-            Side(("HorizontalPodAutoscalerLike",), _scale_target),
-            Side(WORKLOADS, _scalable),
+            _typed(("HorizontalPodAutoscalerLike",), _scale_target),
+            _typed(WORKLOADS, _scalable),
             description="From an autoscaler to its target, whatever the namespace.",
         ),
         Relation(
             "kube-linter-env-secrets",
-            Side(("DeploymentLike",), _referred_keys("secretKeyRef")),
-            Side(("v1/Secret",), _any_namespace),
+            _typed(("DeploymentLike",), _referred_keys("secretKeyRef")),
+            _typed(("v1/Secret",), _any_namespace),
             description="From a workload to the Secrets of its variables, in any namespace.",
         ),
         Relation(
             "kube-linter-env-config-maps",
-            Side(("DeploymentLike",), _referred_keys("configMapKeyRef")),
-            Side(("v1/ConfigMap",), _any_namespace),
+            _typed(("DeploymentLike",), _referred_keys("configMapKeyRef")),
+            _typed(("v1/ConfigMap",), _any_namespace),
             description="From a workload to the ConfigMaps of its variables, in any namespace.",
         ),
         Relation(
             "kube-linter-service-accounts",
-            Side(("DeploymentLike",), _account_name),
-            Side(("v1/ServiceAccount",), _by_name),
+            _typed(("DeploymentLike",), _account_name),
+            _typed(("v1/ServiceAccount",), _by_name),
             description="From a workload to the ServiceAccount it names.",
         ),
         Relation(
             "kube-linter-bound-roles",
-            Side((f"{RBAC}ClusterRoleBinding", f"{RBAC}RoleBinding"), _role_reference),
-            Side((f"{RBAC}ClusterRole", f"{RBAC}Role"), _role),
+            _typed((f"{RBAC}ClusterRoleBinding", f"{RBAC}RoleBinding"), _role_reference),
+            _typed((f"{RBAC}ClusterRole", f"{RBAC}Role"), _role),
             description="From a binding to its role; the kind that a RoleBinding names is ignored.",
         ),
         Relation(
             "kube-linter-cluster-roles",
-            Side((f"{RBAC}ClusterRoleBinding",), _everything),
-            Side((f"{RBAC}ClusterRole",), _everything),
+            _typed((f"{RBAC}ClusterRoleBinding",), _everything),
+            _typed((f"{RBAC}ClusterRole",), _everything),
             description="From a ClusterRoleBinding to every ClusterRole, for aggregation.",
         ),
         Relation(
             "kube-linter-monitored-services",
-            Side(("monitoring.coreos.com/v1/ServiceMonitor",), _monitor_selector),
-            Side(("v1/Service",), _monitored),
+            _typed(("monitoring.coreos.com/v1/ServiceMonitor",), _monitor_selector),
+            _typed(("v1/Service",), _monitored),
             matches=_has_labels,
             description="From a ServiceMonitor to the Services that its matchLabels select.",
         ),
         Relation(
             "kube-linter-pdb-workloads",
-            Side(BUDGET, _in_namespace),
-            Side(SELECTING, _in_namespace),
+            _typed(BUDGET, _in_namespace),
+            _typed(SELECTING, _in_namespace),
             description="From a disruption budget to the selecting workloads of its namespace.",
         ),
         Relation(
             "kube-linter-pdb-scalers",
-            Side(BUDGET, _in_namespace),
-            Side(SCALERS, _in_namespace),
+            _typed(BUDGET, _in_namespace),
+            _typed(SCALERS, _in_namespace),
             description="From a disruption budget to the autoscalers of its namespace.",
         ),
     )

@@ -307,7 +307,7 @@ def compose(path: str, text: str) -> tuple[list[SourceNode], list[Problem]]:
         loader = loader_class(text)
         try:
             while loader.check_node():
-                node = loader.get_node()
+                node: Any = loader.get_node()
                 if node.id == "scalar" and not node.style and node.value in _NULL:
                     continue
                 problem = _bounds(node, path)

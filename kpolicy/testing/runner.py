@@ -178,7 +178,7 @@ class PolicyTester:
         placer = Placer({})
         outcomes: list[set[int]] = []
         for resource in snapshot.resources:
-            if not unit.matcher.meets_kind(resource.api_version, resource.kind):
+            if not unit.matcher.may_meet(resource):
                 continue
             bindings, operation = evaluator.bindings(resource)
             test = unit.matcher.test_for(operation)
