@@ -178,7 +178,8 @@ class RelationIndex:
         found = list(seen.values())
         if self.relation.nearest:
             found = _nearest(resource, found)
-        found.sort(key=lambda hit: hit.resource.order)
+        if len(found) > 1:
+            found.sort(key=lambda hit: hit.resource.order)
         return found
 
     def related(

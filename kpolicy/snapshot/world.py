@@ -116,7 +116,9 @@ class Verdict:
 class World:
     """All that is known about what the input does not hold. Immutable."""
 
-    __slots__ = ("_matchers", "outside", "unread")
+    __slots__ = ("_by_kind", "_matchers", "outside", "unread")
+
+    _by_kind: dict[tuple[str, str], list[tuple[int, Unread]]] | None
 
     def __init__(
         self,
@@ -126,6 +128,7 @@ class World:
     ) -> None:
         self.outside = tuple(outside)
         self.unread = tuple(unread)
+        self._by_kind = None
         self._matchers: tuple[KindMatcher, ...] = tuple(
             matcher([rule.kind], kinds) for rule in self.outside
         )
@@ -135,6 +138,7 @@ class World:
         other = World.__new__(World)
         other.outside, other._matchers = self.outside, self._matchers
         other.unread = tuple(unread)
+        other._by_kind = None
         return other
 
     def judge(self, reference: Reference, scope: str = "") -> Verdict:
@@ -155,8 +159,8 @@ class World:
                 return Verdict("unknowable", "the name is filled in by a template")
         if is_templated(reference.namespace):
             return Verdict("unknowable", "the namespace is filled in by a template")
-        for unread in self.unread:
-            if self._might_define(unread, reference, scope):
+        for unread in self._candidates(reference, scope):
+            if not unread.names or reference.name is None or reference.name in unread.names:
                 where = f"{unread.path}:{unread.line}" if unread.line else unread.path
                 return Verdict("unknowable", f"{where} {unread.reason} and may define it", unread)
         return Verdict("absent", "nothing in the input defines it")
@@ -183,15 +187,22 @@ class World:
         )
         return name_fits and place_fits
 
-    @staticmethod
-    def _might_define(unread: Unread, reference: Reference, scope: str) -> bool:
-        if unread.scope != scope:
-            return False
-        if unread.kinds:
-            wanted = _WORKLOAD_NAMES if reference.kind == WORKLOADS else {reference.kind}
-            if wanted.isdisjoint(unread.kinds):
-                return False
-        return not unread.names or reference.name is None or reference.name in unread.names
+    def _candidates(self, reference: Reference, scope: str) -> list[Unread]:
+        """Return the unreadable documents that might hold something of this kind, in order."""
+        if not self.unread:
+            return []
+        if self._by_kind is None:
+            self._by_kind = {}
+            for number, unread in enumerate(self.unread):
+                for kind in unread.kinds or ("",):
+                    self._by_kind.setdefault((unread.scope, kind), []).append((number, unread))
+        wanted = _WORKLOAD_NAMES if reference.kind == WORKLOADS else (reference.kind,)
+        found = {
+            number: unread
+            for kind in ("", *wanted)
+            for number, unread in self._by_kind.get((scope, kind), ())
+        }
+        return [found[number] for number in sorted(found)]
 
     def __eq__(self, other: object) -> bool:
         return (
