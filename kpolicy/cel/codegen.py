@@ -83,9 +83,11 @@ class _Generator(Calls, Loops):
         self.source = source
         self.resolved = resolved
         self.budget = budget
+        self.multiplies = False
 
     def generate(self) -> Generated:
         root = self.resolved.root
+        self.multiplies = multiplies(root)
         self.count(root)
         self.guard_names(root)
         preamble, self.block = self.block, []
@@ -124,7 +126,7 @@ class _Generator(Calls, Loops):
                 self.result_of_test(node)
             case _:
                 code = self.value(node).code
-                if multiplies(node):
+                if self.multiplies:
                     code = call(self.fixed(runtime.bounded), code)
                 self.emit(ast.Return(code))
 

@@ -54,6 +54,8 @@ class Callee:
             return overload.implementation(*args)
         except CelError:
             raise
+        except RecursionError:
+            raise CelError(f"{self.name} failed: its operands nest too deeply") from None
         except Exception as error:
             raise CelError(f"{self.name} failed: {type(error).__name__}: {error}") from error
 

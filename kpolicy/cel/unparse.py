@@ -85,7 +85,8 @@ def _operator(function: str, args: list[Node], level: int) -> str:
         text = f"{unparse(test, 1)} ? {unparse(chosen, 1)} : {unparse(other)}"
         return f"({text})" if level > 0 else text
     if function in _UNARY:
-        return f"{_UNARY[function]}{unparse(args[0], 7)}"
+        text = f"{_UNARY[function]}{unparse(args[0], 6)}"
+        return f"({text})" if level > 5 else text
     sign, binding = _BINARY[function]
     text = f"{unparse(args[0], binding)} {sign} {unparse(args[1], binding + 1)}"
     return f"({text})" if binding < level else text
