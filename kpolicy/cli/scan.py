@@ -54,6 +54,12 @@ FAILED = 2
     help="Write the report to FILE; the n-th --output belongs to the n-th --format.",
 )
 @click.option(
+    "--template",
+    metavar="FILE",
+    default="",
+    help="The Jinja template for --format template.",
+)
+@click.option(
     "--fail-on",
     type=click.Choice([*SEVERITIES, "never"]),
     default=None,
@@ -169,6 +175,7 @@ def scan(paths: tuple[str, ...], **options: Any) -> int:
     for path in [output.path for output in outputs] + [options["write_baseline"]]:
         if path:
             check_writable(path)
+    settings = _template(options["template"], outputs)
     request = request_of(paths, options)
     request = replace(request, config=effective_config(request))
     lines = SourceLines()
@@ -178,7 +185,8 @@ def scan(paths: tuple[str, ...], **options: Any) -> int:
     report = _run(request, toolbox, options["quiet"])
     timings = {**report.timings, "total": time.perf_counter() - began}
     report = replace(report, timings=MappingProxyType(timings))
-    failed = _write(outputs, report, context_of(request, lines), options["color"], host)
+    context = context_of(request, lines, settings)
+    failed = _write(outputs, report, context, options["color"], host)
     if not options["quiet"]:
         _say_notes(report, options["verbose"])
     if options["stats"]:
@@ -259,7 +267,7 @@ def _write(
     return FAILED if problems else 0
 
 
-def context_of(request: ScanRequest, lines: SourceLines) -> ReportContext:
+def context_of(request: ScanRequest, lines: SourceLines, settings: dict[str, Any]) -> ReportContext:
     """Return what reporters need besides the report."""
     from kpolicy import __version__
     from kpolicy.config.discovery import repository_root
@@ -273,7 +281,27 @@ def context_of(request: ScanRequest, lines: SourceLines) -> ReportContext:
         repository_root=str(repository_root(Path(first).absolute()) or here),
         working_directory=str(here),
         results_all=request.results_all,
+        settings=settings,
     )
+
+
+def _template(path: str, outputs: list[Output]) -> dict[str, Any]:
+    """Return the settings of the template format. Raises `UsageError` before the scan."""
+    from kpolicy.errors import Problem, UsageError
+    from kpolicy.location import SourceLocation
+
+    wanted = any(output.reporter.name == "template" for output in outputs)
+    if wanted != bool(path):
+        hint = "they go together: --format template --template FILE"
+        what = "--format template needs --template" if wanted else "--template without its format"
+        raise UsageError(Problem(what, None, hint))
+    if not path:
+        return {}
+    try:
+        return {"template": Path(path).read_text(encoding="utf-8"), "template_path": path}
+    except (OSError, UnicodeDecodeError) as error:
+        what = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise UsageError(Problem(f"cannot be read: {what}", SourceLocation(path))) from error
 
 
 def _say_what_is_loaded(request: ScanRequest, host: PluginHost) -> None:

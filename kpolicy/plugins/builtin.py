@@ -36,6 +36,8 @@ REPORTERS = {
     "checkstyle": "Checkstyle XML, for reviewdog and others.",
     "markdown": "A comment for a pull request.",
     "csv": "One row a finding, for spreadsheets.",
+    "policyreport": "PolicyReport resources of the Kubernetes policy working group.",
+    "template": "Your own Jinja template (--template FILE), in a sandbox.",
 }
 
 

@@ -105,7 +105,13 @@ def _sample(kind: str) -> dict[str, str]:
 
 def _plugin(parts: tuple[str, ...]) -> str:
     hooks = [_HOOKS[part] for part in PARTS if part in parts]
-    return "\n\n".join([_PLUGIN_HEAD, *hooks])
+    types = "\n".join(sorted(f"    {_TYPES[part]}" for part in parts))
+    collections = [
+        *(["Iterable"] if set(parts) - {"labels"} else []),
+        *(["Sequence"] if "labels" in parts else []),
+    ]
+    head = _PLUGIN_HEAD.replace("$types", types)
+    return "\n\n".join([head.replace("$collections", ", ".join(collections)), *hooks])
 
 
 def _tests(parts: tuple[str, ...]) -> str:
@@ -202,25 +208,26 @@ _PLUGIN_HEAD = '''\
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import $collections
 from typing import TYPE_CHECKING
 
 from kpolicy import hookimpl
 
 if TYPE_CHECKING:
-    from kpolicy.cel.declarations import Library
-    from kpolicy.findings import Finding
-    from kpolicy.policy.model import Policy
-    from kpolicy.policy.packs import PolicyPack
-    from kpolicy.relations.model import Relation
-    from kpolicy.reporters.model import Reporter
-    from kpolicy.snapshot.kinds import WorkloadKind
-
-__all__ = ["Iterable", "Sequence"]
+$types
 
 #: The version of kpolicy's plugin API that this was written for.
 kpolicy_api = 1
 '''
+_TYPES = {
+    "pack": "from kpolicy.policy.packs import PolicyPack",
+    "function": "from kpolicy.cel.declarations import Library",
+    "relation": "from kpolicy.relations.model import Relation",
+    "policy": "from kpolicy.policy.model import Policy",
+    "labels": "from kpolicy.findings import Finding",
+    "reporter": "from kpolicy.reporters.model import Reporter",
+    "kind": "from kpolicy.snapshot.kinds import WorkloadKind",
+}
 _HOOKS = {
     "pack": '''\
 @hookimpl
@@ -507,9 +514,7 @@ def found(pods: Path, policy: str, expression: str = "") -> list[str]:
     """Return the names of the resources that a policy finds."""
     policies = pods.parent / "asking.yml"
     policies.write_text(ASKING % (expression or "true"))
-    report = kpolicy.scan(
-        pods, policies=policies, select=[policy], isolated=True, cache=False
-    )
+    report = kpolicy.scan(pods, policies=policies, select=[policy], isolated=True, cache=False)
     return [finding.resource.name for finding in report.findings]
 
 
@@ -541,14 +546,13 @@ def test_the_python_policy_finds_what_it_should(pods: Path) -> None:
 def test_findings_are_labelled(pods: Path) -> None:
     policies = pods.parent / "asking.yml"
     policies.write_text(ASKING % "false")
-    report = kpolicy.scan(
-        pods, policies=policies, select=["asking"], isolated=True, cache=False
-    )
+    report = kpolicy.scan(pods, policies=policies, select=["asking"], isolated=True, cache=False)
     assert [dict(finding.labels) for finding in report.findings] == [{}, {"owner": "ann"}]
 """,
     "reporter": """\
 def test_the_reporter_counts() -> None:
     from kpolicy.reporters.model import ReportContext
+
     from $package.reporter import render
 
     assert render(kpolicy.Report(), ReportContext("1")) == "no findings\\n"
@@ -563,9 +567,7 @@ def test_the_kind_is_a_workload(pods: Path) -> None:
     policies = pods.parent / "asking.yml"
     text = ASKING % "!object.podSpec().?hostNetwork.orValue(false)"
     policies.write_text(text.replace("[Pod]", "[workloads]"))
-    report = kpolicy.scan(
-        pods, policies=policies, select=["asking"], isolated=True, cache=False
-    )
+    report = kpolicy.scan(pods, policies=policies, select=["asking"], isolated=True, cache=False)
     assert [finding.resource.kind for finding in report.findings] == ["App"]
 """,
 }

@@ -450,3 +450,18 @@ def test_base_reports_what_a_change_introduces(scan: Run, repository: Path) -> N
     assert unknown.exit_code == 2
     assert "no-such-revision" in unknown.stderr
     assert "Traceback" not in unknown.stderr
+
+
+def test_a_template_of_one_s_own(scan: Run, repository: Path) -> None:
+    (repository / "my.j2").write_text(
+        "{{ findings | length }} in {{ findings[0].location.path }}\n"
+    )
+    result = scan("apps", "--format", "template", "--template", "my.j2")
+    assert result.stdout == "1 in apps/bad.yaml\n"
+    assert scan("apps", "--format", "template").exit_code == 2
+    assert scan("apps", "--template", "my.j2").exit_code == 2
+    assert scan("apps", "--format", "template", "--template", "none.j2").exit_code == 2
+    (repository / "my.j2").write_text("{{ nothing }}")
+    result = scan("apps", "--format", "template", "--template", "my.j2")
+    assert result.exit_code == 2
+    assert "my.j2:1: UndefinedError" in result.stderr

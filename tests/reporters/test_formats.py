@@ -12,16 +12,20 @@ from importlib import import_module
 from typing import Any
 
 import pytest
+import yaml
 from report_samples import CLEAN, EMPTY, FULL, HOSTILE, SPLIT, SUPPRESSED, context, finding
 
-from kpolicy.findings import Place, Report
+from kpolicy.errors import UsageError
+from kpolicy.findings import Place, Report, ResourceRef
 from kpolicy.location import SourceLocation
 from kpolicy.plugins.builtin import REPORTERS
 from kpolicy.reporters.markdown import LIMIT, code, escaped, prose
 
+#: Formats that need nothing but a report.
+FORMATS = [name for name in REPORTERS if name != "template"]
 SUFFIX = {
     "junit": "junit.xml", "checkstyle": "checkstyle.xml", "github": "github.txt",
-    "gitlab": "gitlab.json", "markdown": "md", "csv": "csv",
+    "gitlab": "gitlab.json", "markdown": "md", "csv": "csv", "policyreport": "policyreport.yaml",
 }  # fmt: skip
 
 
@@ -40,7 +44,7 @@ def test_each_format_is_the_golden_file(
     golden(f"{kind}.{SUFFIX[name]}", rendered(name, report))
 
 
-@pytest.mark.parametrize("name", REPORTERS)
+@pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("report", [FULL, HOSTILE, EMPTY, CLEAN])
 def test_each_format_ends_with_a_newline_and_can_be_written(name: str, report: Report) -> None:
     text = rendered(name, report)
@@ -48,12 +52,12 @@ def test_each_format_ends_with_a_newline_and_can_be_written(name: str, report: R
     assert text.encode("utf-8")
 
 
-@pytest.mark.parametrize("name", REPORTERS)
+@pytest.mark.parametrize("name", FORMATS)
 def test_no_format_prints_a_control_character(name: str) -> None:
     assert not re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202e]", rendered(name, HOSTILE))
 
 
-@pytest.mark.parametrize("name", REPORTERS)
+@pytest.mark.parametrize("name", FORMATS)
 def test_each_format_shows_every_failing_finding(name: str) -> None:
     text = rendered(name, FULL)
     for found in FULL.findings:
@@ -166,3 +170,82 @@ def test_markdown_fits_into_a_comment() -> None:
     text = rendered("markdown", Report(findings=many))
     assert len(text) < LIMIT + 1000
     assert "policies more; the full report has them" in text
+
+
+def test_policy_reports_are_resources_of_the_working_group() -> None:
+    """Checked by hand against the CRD of wgpolicyk8s.io/v1alpha2; this is what it demands."""
+    text = rendered("policyreport", FULL)
+    documents = list(yaml.safe_load_all(text))
+    assert [d["kind"] for d in documents] == ["PolicyReport"]
+    for document in (*documents, *yaml.safe_load_all(rendered("policyreport", EMPTY))):
+        assert document["apiVersion"] == "wgpolicyk8s.io/v1alpha2"
+        assert document["metadata"]["name"] == "kpolicy"
+        results = document["results"]
+        for kind, count in document["summary"].items():
+            assert count == sum(result["result"] == kind for result in results)
+        for result in results:
+            assert result["policy"]
+            assert result["result"] in ("pass", "fail", "warn", "error", "skip")
+            assert result["severity"] in ("critical", "high", "medium", "low", "info")
+            assert all(isinstance(v, str) for v in result["properties"].values())
+            assert set(result["resources"][0]) <= {"apiVersion", "kind", "name", "namespace"}
+    outcomes = {r["policy"]: r["result"] for r in documents[0]["results"]}
+    assert outcomes["no-owner"] == "warn"
+    assert outcomes["dangling-service"] == "error"
+
+
+def test_policy_reports_are_one_for_each_namespace() -> None:
+    other = finding(resource=ResourceRef("v1", "Node", "", "n"), severity="info")
+    documents = list(
+        yaml.safe_load_all(rendered("policyreport", Report(findings=(finding(), other))))
+    )
+    assert [(d["kind"], d["metadata"].get("namespace")) for d in documents] == [
+        ("ClusterPolicyReport", None),
+        ("PolicyReport", "shop"),
+    ]
+
+
+def template(text: str, report: Report = FULL) -> str:
+    """Return what a template makes of a report."""
+    settings = {"template": text, "template_path": "my.j2"}
+    return rendered("template", report, settings=settings)
+
+
+def test_a_template_sees_the_json_shape_and_the_policies() -> None:
+    text = (
+        "{% for f in findings %}\n"
+        "{{ f.location.path }}:{{ f.location.line }} {{ f.policy }}"
+        " {{ policies[f.policy].title if f.policy in policies else '-' }}\n"
+        "{% endfor %}\n{{ summary.resources }} {{ suppressed[0].suppression.reason }}\n"
+    )
+    lines = template(text).splitlines()
+    assert lines[0] == "apps/logger.yaml:8 split-sidecar Sidecar split into its own pod"
+    assert lines[-1] == "4 agreed with security"
+
+
+def test_a_template_can_escape() -> None:
+    shown = template("{{ findings[0].message | xml }}", HOSTILE)
+    assert "<b>" not in shown
+    assert "\x1b" not in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{{ findngs }}", r"my\.j2:1: UndefinedError: 'findngs' is undefined"),
+        ("a\n{% for %}", r"my\.j2:2: TemplateSyntaxError"),
+        ("{{ ''.__class__.__mro__ }}", r"my\.j2:1: SecurityError"),
+        ("{{ findings.append(1) }}", r"my\.j2:1: SecurityError"),
+        ("{{ 1 / 0 }}", r"my\.j2:1: ZeroDivisionError"),
+        ("\n\n{{ findings[99].policy }}", r"my\.j2:3: UndefinedError"),
+        ("{% include '/etc/passwd' %}", r"my\.j2"),
+    ],
+)
+def test_a_template_s_mistakes_have_their_place(text: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        template(text)
+
+
+def test_without_a_template_the_format_says_what_it_needs() -> None:
+    with pytest.raises(UsageError, match="needs a template"):
+        rendered("template", FULL)
