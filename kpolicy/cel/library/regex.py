@@ -29,7 +29,7 @@ def compile_regex(pattern: str) -> Any:
     """
     import re2
 
-    if "\\C" in pattern and _has_byte_escape(pattern):
+    if "\\C" in pattern and has_byte_escape(pattern):
         # One byte, maybe half a character: RE2 in C++ has it, Go's has not.
         raise _illegal(pattern, "invalid escape sequence: `\\C`")
     options = re2.Options()
@@ -48,7 +48,7 @@ def _illegal(pattern: str, reason: str) -> CelError:
     return CelError(f"error parsing regexp: {reason[:200]} in `{shown}`")
 
 
-def _has_byte_escape(pattern: str) -> bool:
+def has_byte_escape(pattern: str) -> bool:
     r"""Say whether the pattern has `\C` outside of `\Q...\E`."""
     position = 0
     while (position := pattern.find("\\", position)) >= 0:

@@ -325,6 +325,11 @@ def pattern(text: str) -> Any:
     """Return the compiled RE2 pattern; raises `CelError` for one that RE2 does not know."""
     import re2
 
+    if "\\C" in text:
+        from kpolicy.cel.library.regex import has_byte_escape
+
+        if has_byte_escape(text):
+            raise CelError(f"invalid regular expression {text[:60]!r}: \\C is not in Go's RE2")
     options = re2.Options()
     options.log_errors = False
     try:

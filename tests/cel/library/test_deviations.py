@@ -55,3 +55,11 @@ def test_error(source: str, message: str) -> None:
 def test_a_quantity_beyond_the_suffixes_keeps_its_size_in_its_text() -> None:
     """Go leaves the suffix out and writes 3 for 3000E."""
     assert str(cel.compile("quantity('3000E')").evaluate({})) == "3e21"
+
+
+@pytest.mark.parametrize("function", ["matches", "find", "findAll"])
+def test_half_a_character_is_no_match(function: str) -> None:
+    r"""`\C`, one byte, is known to RE2 in C++ only: a pattern with it is refused as in the cluster."""
+    with pytest.raises(CelError, match=r"\\C"):
+        cel.compile(f"'é'.{function}(r'\\C')").evaluate({})
+    assert cel.compile(f"type('C'.{function}(r'\\QC\\E')) != null_type").evaluate({})
