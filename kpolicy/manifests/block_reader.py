@@ -13,6 +13,7 @@ and places.
 from __future__ import annotations
 
 import re
+from sys import intern
 from typing import Any
 
 from kpolicy.frozen import FrozenDict, FrozenList, _set_dict_mark, _set_list_mark
@@ -51,6 +52,18 @@ _WORD_KEYS = frozenset(
     for word in (lower, lower.capitalize(), lower.upper())
 )
 _MAX_DEPTH = 64
+
+
+#: One object for each key that is met again and again: bodies are smaller, and looked up faster.
+_KEYS_SIZE = 4096
+_keys: dict[str, str] = {}
+
+
+def _share(key: str) -> str:
+    key = intern(key)
+    if len(_keys) < _KEYS_SIZE:
+        _keys[key] = key
+    return key
 
 
 class _Special:
@@ -159,7 +172,7 @@ def read_block(text: str, limits: Limits, lines_before: int = 0) -> tuple[Any, b
     put = dict.__setitem__
     append = list.append
     memo = _memo
-    word_keys = _WORD_KEYS
+    keys = _keys
     first_line = lines_before + 1
     max_depth = min(limits.depth, _MAX_DEPTH)
     lines: list[str] | None = None
@@ -248,10 +261,14 @@ def read_block(text: str, limits: Limits, lines_before: int = 0) -> tuple[Any, b
             node_indent = column
             in_list = False
 
+        try:
+            key = keys[key]
+        except KeyError:
+            if key in _WORD_KEYS:
+                return None
+            key = _share(key)
         if key in node:
             duplicates = True
-        if key in word_keys:
-            return None
         try:
             value = memo[rest]
         except KeyError:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from sys import intern
 from typing import Any
 
 from yaml.cyaml import CParser  # type: ignore[attr-defined]
@@ -156,7 +157,7 @@ class _Reader:
             raise self.fail("a mapping or list cannot be a key; use a string", event.start_mark)
         try:
             plain = not event.style and not (self.lone_bang and self.is_bang(event))
-            return key_text(event.value, event.tag, plain)
+            return intern(key_text(event.value, event.tag, plain))
         except ScalarError as error:
             raise self.fail(str(error), mark) from None
 

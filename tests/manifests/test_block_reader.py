@@ -193,6 +193,13 @@ def test_the_rest_is_left_to_libyaml(text: str) -> None:
     assert read_block(text, Limits()) is None
 
 
+def test_equal_keys_are_one_object_whoever_reads_them() -> None:
+    common = read_block("some-key: 1\n", Limits())
+    assert common is not None
+    [(other, _)] = read_stream("{some-key: 1}", Limits())
+    assert next(iter(common[0])) is next(iter(other))
+
+
 @pytest.mark.parametrize("depth", [3, 10, 200])
 def test_depth_is_left_to_libyaml_too(depth: int) -> None:
     text = "".join("  " * level + "a:\n" for level in range(depth + 2))
