@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from kpolicy.config.model import Config
+from kpolicy.engine.cores import jobs_for
 from kpolicy.engine.findings import Anchor, finish
 from kpolicy.engine.intake import arranged, intake, options_of, relative_to
 from kpolicy.engine.join import join_rows, join_whole
@@ -17,14 +18,11 @@ from kpolicy.engine.local import Settings, Tally, local_phase, without_collector
 from kpolicy.engine.overrides import as_suppressions, with_severities
 from kpolicy.engine.plan import Plan, make_plan
 from kpolicy.engine.request import ScanRequest, Toolbox
-from kpolicy.engine.requirements import check_plugins
 from kpolicy.engine.scopes import copies_note
 from kpolicy.engine.settings import effective_config, world_of
-from kpolicy.engine.workers import jobs_for, parallel_phase
 from kpolicy.findings import Finding, Report, Summary
 from kpolicy.manifests.model import ManifestFile
 from kpolicy.suppress.apply import Rules, apply
-from kpolicy.suppress.baseline import read_baseline, write_baseline
 
 
 def scan(request: ScanRequest, toolbox: Toolbox) -> Report:
@@ -35,7 +33,10 @@ def scan(request: ScanRequest, toolbox: Toolbox) -> Report:
     """
     clock = _Clock()
     config = effective_config(request)
-    check_plugins(config)
+    if config.plugins:
+        from kpolicy.engine.requirements import check_plugins
+
+        check_plugins(config)
     plan = make_plan(toolbox, request, config)
     clock.lap("policies")
     discovery = intake(request, toolbox, config)
@@ -59,6 +60,8 @@ def scan(request: ScanRequest, toolbox: Toolbox) -> Report:
         return _report(request, toolbox, config, plan, found.tally, files, clock, found.findings)
     jobs = jobs_for(discovery.files, request.jobs)
     if jobs > 1:
+        from kpolicy.engine.workers import parallel_phase
+
         tally = parallel_phase(plan, settings, discovery.files, jobs, toolbox, request, config)
     else:
         with without_collector():
@@ -93,9 +96,14 @@ def _report(
     relative = relative_to(config.root)
     if config.overrides:
         config = replace(config, suppressions=as_suppressions(config))
+    baseline: frozenset[str] = frozenset()
+    if request.baseline:
+        from kpolicy.suppress.baseline import read_baseline
+
+        baseline = read_baseline(request.baseline)
     rules = Rules(
         config=config,
-        baseline=read_baseline(request.baseline) if request.baseline else frozenset(),
+        baseline=baseline,
         enabled=request.suppressions,
         relative_path=relative,
     )
@@ -110,6 +118,8 @@ def _report(
     if toolbox.process_findings is not None:
         reported = toolbox.process_findings(reported)
     if request.write_baseline:
+        from kpolicy.suppress.baseline import write_baseline
+
         known = [f for f in outcome.suppressed if _is_known(f)]
         write_baseline(request.write_baseline, [*reported, *known])
     notes = [*tally.notes, *outcome.notes]

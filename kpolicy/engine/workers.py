@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import math
-import multiprocessing
 import os
 import sys
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kpolicy.config.model import Config
 from kpolicy.engine.local import Settings, Tally, local_phase, without_collector
@@ -19,45 +14,11 @@ from kpolicy.engine.plan import Plan
 from kpolicy.engine.request import ScanRequest, Toolbox, ToolboxFactory
 from kpolicy.manifests.model import ManifestFile
 
-#: Below this many bytes a process costs more than it saves.
-_WORTH_A_PROCESS = 250_000
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
 #: Shards for each process: enough that they end at about the same time.
 _SHARDS_EACH = 8
-
-
-def cores_available() -> int:
-    """Return how many cores this process may use: its affinity and its control group's quota."""
-    if hasattr(os, "sched_getaffinity"):
-        cores = len(os.sched_getaffinity(0))
-    else:
-        cores = os.cpu_count() or 1
-    return max(1, min(cores, _quota() or cores))
-
-
-def _quota() -> int:
-    """Return the control group's CPU quota in whole cores, rounded up; 0 without one."""
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()[:2]
-        return 0 if quota == "max" else math.ceil(int(quota) / int(period))
-    except (OSError, ValueError):
-        pass
-    try:
-        base = Path("/sys/fs/cgroup/cpu")
-        micros = int((base / "cpu.cfs_quota_us").read_text())
-        period_us = int((base / "cpu.cfs_period_us").read_text())
-        return math.ceil(micros / period_us) if micros > 0 else 0
-    except (OSError, ValueError, ZeroDivisionError):
-        return 0
-
-
-def jobs_for(files: Sequence[ManifestFile], jobs: int) -> int:
-    """Return how many processes are worth it. `jobs` 0 = as many as there are cores."""
-    if jobs == 1:
-        return 1
-    total = sum(file.size for file in files)
-    worth = max(1, total // _WORTH_A_PROCESS)
-    wanted = jobs if jobs > 0 else cores_available()
-    return max(1, min(wanted, worth, len(files)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +142,9 @@ def _start(
     config: Config,
 ) -> _Worker | None:
     """Start a worker on its shards: forked where that is safe, else from the toolbox's factory."""
+    import multiprocessing
+    import threading
+
     fork = sys.platform == "linux" and threading.active_count() == 1
     if not fork and toolbox.factory is None:
         return None

@@ -75,7 +75,7 @@ def kpolicy_relations() -> Iterable[Relation]:
 @hookimpl
 def kpolicy_policy_formats() -> Iterable[PolicyFormat]:
     """Return the native format and ValidatingAdmissionPolicy."""
-    from kpolicy.policy.native import NATIVE
+    from kpolicy.policy.formats import NATIVE
 
     return (NATIVE,)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -13,12 +12,13 @@ from typing import TYPE_CHECKING
 from kpolicy.errors import Problem
 from kpolicy.location import SourceLocation
 from kpolicy.policy.formats import PolicyFormat
-from kpolicy.policy.loader import Defaults, duplicates, is_policy_file, load_file
 from kpolicy.policy.model import Policy
-from kpolicy.policy.packs import PolicyPack
+from kpolicy.policy.packs import Defaults, PolicyPack, is_policy_file
 from kpolicy.strict.suggest import did_you_mean
 
 if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
     from kpolicy.relations.declared import RelationDeclaration
 
 
@@ -134,6 +134,8 @@ def build(
     problems: Iterable[Problem] = (),
 ) -> Catalogue:
     """Return the catalogue of all policies in `files` and those made in Python."""
+    from kpolicy.policy.loader import duplicates, load_file
+
     found: list[Policy] = list(python)
     wrong = list(problems)
     texts: dict[str, str] = {}

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from kpolicy.errors import Problem
 from kpolicy.policy.model import Policy
-from kpolicy.policy.source import SourceNode
 
 if TYPE_CHECKING:
+    from kpolicy.errors import Problem
+    from kpolicy.policy.source import SourceNode
     from kpolicy.relations.declared import RelationDeclaration
 
 
@@ -49,3 +49,22 @@ class PolicyFormat:
         if self.api_version.endswith("/"):
             return api_version.startswith(self.api_version) and kind in self.kinds
         return api_version == self.api_version and kind in self.kinds
+
+
+def _load_native(document: SourceNode) -> Loaded:
+    from kpolicy.policy.native import load_native
+
+    return load_native(document)
+
+
+#: The API of kpolicy's own documents.
+API_VERSION = "kpolicy.dev/v1"
+
+#: kpolicy's own format; its reader is imported when a document is to be read.
+NATIVE = PolicyFormat(
+    name="native",
+    api_version=API_VERSION,
+    kinds=("Policy", "Relation"),
+    load=_load_native,
+    doc="kpolicy's own format",
+)

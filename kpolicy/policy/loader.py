@@ -6,47 +6,36 @@ This step knows structure only; `kpolicy.policy.compiled` checks the CEL.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kpolicy.errors import Problem
 from kpolicy.location import SourceLocation
-from kpolicy.policy.formats import Loaded, PolicyFormat
+from kpolicy.policy.formats import NATIVE, Loaded, PolicyFormat
 from kpolicy.policy.model import Policy
-from kpolicy.policy.native import NATIVE
+from kpolicy.policy.packs import SUFFIXES, Defaults, is_policy_file
 from kpolicy.policy.source import SourceNode, compose
 from kpolicy.strict.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from kpolicy.relations.declared import RelationDeclaration
 
+__all__ = [
+    "SUFFIXES", "Defaults", "LoadedPolicies", "duplicates", "is_policy_file", "load_file",
+]  # fmt: skip
+
 #: What `load_file` returns; the name that docs/architecture.md uses.
 LoadedPolicies = Loaded
 
-#: Policy files end in one of these; `NAME_test.yaml` beside a policy holds its tests.
-SUFFIXES = (".yaml", ".yml", ".json")
 
-
-@dataclass(frozen=True, slots=True)
-class Defaults:
-    """What a policy file's surroundings decide: the pack, and whether policies run by default."""
-
-    pack: str = ""
-    default: bool = False
-    plugin: str = ""
-
-
-def is_policy_file(name: str) -> bool:
-    """Return whether a file of this name holds policies (tests and hidden files do not)."""
-    stem, dot, suffix = name.rpartition(".")
-    return f"{dot}{suffix}" in SUFFIXES and not stem.endswith("_test") and not name.startswith(".")
+_NO_DEFAULTS = Defaults()
 
 
 def load_file(
     path: str,
     text: str,
     formats: Sequence[PolicyFormat] = (NATIVE,),
-    defaults: Defaults = Defaults(),
+    defaults: Defaults = _NO_DEFAULTS,
 ) -> LoadedPolicies:
     """Return the policies of all documents of a file and all problems of all documents.
 

@@ -6,7 +6,7 @@ import re
 from typing import Any, Literal, cast
 
 from kpolicy.policy.constraints import read_constraints
-from kpolicy.policy.formats import Loaded, PolicyFormat
+from kpolicy.policy.formats import Loaded
 from kpolicy.policy.model import (
     Expression,
     ForEach,
@@ -21,7 +21,6 @@ from kpolicy.policy.model import (
 from kpolicy.policy.params import PARAM_TYPES, misfit
 from kpolicy.policy.source import Reader, SourceNode
 
-API_VERSION = "kpolicy.dev/v1"
 SEVERITIES = ("error", "warning", "info")
 
 _TOP = ("apiVersion", "kind", "metadata", "spec")
@@ -114,15 +113,6 @@ def load_native(document: SourceNode) -> Loaded:
     if reader.problems:
         return Loaded((), tuple(reader.problems))
     return Loaded((policy,), ())
-
-
-NATIVE = PolicyFormat(
-    name="native",
-    api_version=API_VERSION,
-    kinds=("Policy", "Relation"),
-    load=load_native,
-    doc="kpolicy's own format",
-)
 
 
 def expression(reader: Reader, node: SourceNode | None, what: str) -> Expression | None:

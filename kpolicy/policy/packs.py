@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,3 +23,22 @@ class PolicyPack:
     directory: Path | Traversable
     doc: str = ""
     plugin: str = ""
+
+
+#: Policy files end in one of these; `NAME_test.yaml` beside a policy holds its tests.
+SUFFIXES = (".yaml", ".yml", ".json")
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What a policy file's surroundings decide: the pack, and whether policies run by default."""
+
+    pack: str = ""
+    default: bool = False
+    plugin: str = ""
+
+
+def is_policy_file(name: str) -> bool:
+    """Return whether a file of this name holds policies (tests and hidden files do not)."""
+    stem, dot, suffix = name.rpartition(".")
+    return f"{dot}{suffix}" in SUFFIXES and not stem.endswith("_test") and not name.startswith(".")

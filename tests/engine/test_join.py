@@ -100,9 +100,9 @@ def test_a_missing_target_stands_where_it_is_named_and_says_how_certain_it_is(tm
 
 def test_each_process_count_gives_the_same_report(tmp_path, monkeypatch):
     """Bodies stay in the workers and come back only where a policy looks: nobody can tell."""
-    from kpolicy.engine import workers
+    from kpolicy.engine import cores
 
-    monkeypatch.setattr(workers, "_WORTH_A_PROCESS", 1)
+    monkeypatch.setattr(cores, "_WORTH_A_PROCESS", 1)
     local = policy(
         "local",
         """
@@ -144,9 +144,9 @@ def test_each_process_count_gives_the_same_report(tmp_path, monkeypatch):
 
 
 def test_a_worker_that_dies_loses_nothing(tmp_path, monkeypatch):
-    from kpolicy.engine import workers
+    from kpolicy.engine import cores, workers
 
-    monkeypatch.setattr(workers, "_WORTH_A_PROCESS", 1)
+    monkeypatch.setattr(cores, "_WORTH_A_PROCESS", 1)
     files = {f"{n}.yaml": mounting(f"n{n}") for n in range(20)}
     root = write(tmp_path / "in", files)
     alone = run(root, PEERS, REACHED, jobs=1)
@@ -156,9 +156,9 @@ def test_a_worker_that_dies_loses_nothing(tmp_path, monkeypatch):
 
 def test_a_cluster_scoped_custom_kind_is_filed_as_its_definition_says(tmp_path, monkeypatch):
     """Workers do not know the definition, which may stand in another file."""
-    from kpolicy.engine import workers
+    from kpolicy.engine import cores
 
-    monkeypatch.setattr(workers, "_WORTH_A_PROCESS", 1)
+    monkeypatch.setattr(cores, "_WORTH_A_PROCESS", 1)
     definition = """\
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition

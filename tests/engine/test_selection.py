@@ -12,8 +12,8 @@ from kpolicy.engine.selection import choose, severity_of
 from kpolicy.errors import ConfigError, UsageError
 from kpolicy.location import SourceLocation
 from kpolicy.policy.catalogue import PolicyFile, build
+from kpolicy.policy.formats import NATIVE
 from kpolicy.policy.loader import Defaults
-from kpolicy.policy.native import NATIVE
 
 
 def entry(name, pack, default):
