@@ -56,7 +56,7 @@ def mounted_claims(resource: Resource, kinds: Kinds) -> Iterator[Entry]:
         yield Entry(claims_key(namespace, f"{name}-{resource.name}-"), None, place)
     base = template_pointer(kinds, resource.body) + "/spec/volumes"
     for index, volume in maps_in(spec.get("volumes")):
-        if volume.get("name") in templates:
+        if as_text(volume.get("name")) in templates:
             continue  # the controller puts the template's claim in its place
         place = f"{base}/{index}"
         source = volume.get("persistentVolumeClaim")

@@ -65,7 +65,9 @@ def _requirement(expression: Any) -> Requirement | None:
         return None
     key, operator = expression.get("key"), expression.get("operator")
     values = expression.get("values") or ()
-    if not isinstance(key, str) or not isinstance(values, (list, tuple)) or not key:
+    if not isinstance(key, str) or not isinstance(operator, str) or not key:
+        return None
+    if not isinstance(values, (list, tuple)):
         return None
     if not all(isinstance(v, str) for v in values):
         return None
