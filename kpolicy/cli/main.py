@@ -29,6 +29,7 @@ COMMANDS: CommandTable = {
         "kpolicy.cli.explain:explain", "Say what a policy is for, and what to do about a finding.",
     ),
     "policies": ("kpolicy.cli.policies:policies", "List, show, check and begin policies."),
+    "test": ("kpolicy.cli.testing:test", "Run the tests that stand beside policies."),
     "eval": ("kpolicy.cli.evaluate:evaluate", "Evaluate one CEL expression on a document."),
     "trace": ("kpolicy.cli.trace:trace", "Show why a policy decided as it did for one resource."),
     "relations": ("kpolicy.cli.relations:relations", "Show a resource's relations and their keys."),

@@ -14,7 +14,7 @@ from kpolicy.reporters.model import ReportContext
 from kpolicy.reporters.rendering import message_with_places, one_line
 
 API_VERSION = "wgpolicyk8s.io/v1alpha2"
-_SEVERITIES: dict[Severity, str] = {"error": "high", "warning": "medium", "info": "info"}
+_SEVERITIES: dict[Severity, str] = {"error": "high", "warning": "medium", "info": "low"}
 _RESULTS = ("pass", "fail", "warn", "error", "skip")
 
 

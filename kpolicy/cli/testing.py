@@ -1,0 +1,295 @@
+"""`kpolicy test`: policies' own tests, `NAME_test.yaml` beside `NAME.yaml`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kpolicy.cli.options import loading_options
+
+if TYPE_CHECKING:
+    from kpolicy.errors import Problem
+    from kpolicy.location import SourceLocation
+    from kpolicy.testing import Coverage, PolicyTester, TestFile
+
+FAILURES = 1
+FAILED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one case: small, so that it travels between processes."""
+
+    policy: str
+    case: str
+    location: SourceLocation
+    problems: tuple[str, ...]
+    matched: int
+    failed: frozenset[int]
+    held: frozenset[int]
+    seconds: float
+    broken: bool = False
+    """Whether the policy or the case could not be run at all."""
+
+
+@click.command()
+@click.argument("paths", nargs=-1, metavar="[PATH ...]")
+@loading_options
+@click.option(
+    "-k",
+    "--case",
+    "pattern",
+    default="",
+    metavar="TEXT",
+    help="Only cases whose policy or name contains TEXT.",
+)
+@click.option(
+    "--coverage",
+    is_flag=True,
+    help="Name validations that no case saw fail, or hold; such a gap is a failure.",
+)
+@click.option("--junit", default="", metavar="FILE", help="Write a JUnit report to FILE.")
+@click.option(
+    "-j",
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Worker processes.",
+)
+@click.option("-v", "--verbose", is_flag=True, help="List the cases that passed too.")
+def test(paths: tuple[str, ...], **options: Any) -> int:
+    """Run the tests that stand beside policies.
+
+    PATH is a test file (NAME_test.yaml) or a directory of them; without one, this directory.
+    Policies beside them are loaded too. A case whose policy met no resource fails: it would have
+    tested nothing.
+
+    Exit status: 0 every case passed; 1 some failed; 2 something could not be run.
+    """
+    from kpolicy.cli.files import check_writable, write_file
+    from kpolicy.cli.loading import load
+    from kpolicy.cli.plugins import report_plugin_problems
+    from kpolicy.cli.problems import report_problems
+    from kpolicy.errors import Problem, UsageError
+    from kpolicy.testing import PolicyTester
+
+    if options["junit"]:
+        check_writable(options["junit"])
+    found, problems = _find(paths or (".",))
+    options["policy_paths"] = (*options["policy_paths"], *_policies_of(found))
+    loaded = load(options)
+    chosen = _chosen(found, options["pattern"])
+    if not chosen and not problems:
+        hint = f"-k {options['pattern']}" if options["pattern"] else "NAME_test.yaml holds cases"
+        raise UsageError(Problem("there are no cases to run", None, hint))
+    catalogue = loaded.catalogue
+    tester = PolicyTester(loaded.toolbox, catalogue.policies.values(), catalogue.texts)
+    outcomes = _run(tester, chosen, options["jobs"])
+    gaps = _gaps(tester, outcomes) if options["coverage"] else []
+    _say(outcomes, gaps, options["verbose"])
+    if options["junit"]:
+        write_file(options["junit"], _junit(outcomes))
+    if problems:
+        report_problems(problems)
+    broken = bool(problems) or any(outcome.broken for outcome in outcomes)
+    status = FAILED if broken else 0
+    if not status and (gaps or any(outcome.problems for outcome in outcomes)):
+        status = FAILURES
+    return report_plugin_problems(loaded.host) or status
+
+
+def _find(paths: Sequence[str]) -> tuple[list[TestFile], list[Problem]]:
+    """Return the test files below `paths`, and what is wrong with others."""
+    from kpolicy.errors import KpolicyError, Problem
+    from kpolicy.location import SourceLocation
+    from kpolicy.policy.catalogue import shown
+    from kpolicy.testing import load_tests
+
+    files: dict[Path, None] = {}
+    problems: list[Problem] = []
+    for text in paths:
+        path = Path(text)
+        if path.is_dir():
+            inside = (p for end in ("yaml", "yml") for p in path.rglob(f"*_test.{end}"))
+            files.update(dict.fromkeys(sorted(p for p in inside if not _hidden(p, path))))
+        elif path.exists():
+            files[path] = None
+        else:
+            problems.append(Problem("no such file or directory", SourceLocation(text)))
+    found: list[TestFile] = []
+    for path in files:
+        try:
+            found.append(load_tests(shown(path), path.read_text(encoding="utf-8")))
+        except KpolicyError as error:
+            problems += error.problems
+        except (OSError, UnicodeDecodeError) as error:
+            what = getattr(error, "strerror", None) or "not UTF-8 text"
+            problems.append(Problem(f"cannot be read: {what}", SourceLocation(str(path))))
+    return found, problems
+
+
+def _hidden(path: Path, root: Path) -> bool:
+    return any(part.startswith(".") for part in path.relative_to(root).parts)
+
+
+def _policies_of(found: Iterable[TestFile]) -> list[str]:
+    """Return the policy files that stand beside test files."""
+    paths: dict[str, None] = {}
+    for tests in found:
+        for end in ("_test.yaml", "_test.yml"):
+            if tests.path.endswith(end):
+                beside = tests.path.removesuffix(end) + end.removeprefix("_test")
+                if Path(beside).is_file():
+                    paths[beside] = None
+    return list(paths)
+
+
+def _chosen(found: Iterable[TestFile], pattern: str) -> list[TestFile]:
+    from dataclasses import replace
+
+    chosen = []
+    for tests in found:
+        cases = tuple(c for c in tests.cases if pattern in f"{tests.policy}: {c.name}")
+        if cases:
+            chosen.append(replace(tests, cases=cases))
+    return chosen
+
+
+def _run(tester: PolicyTester, chosen: Sequence[TestFile], jobs: int) -> list[Outcome]:
+    """Run all cases, in processes where that is wanted and possible; in the order of the files."""
+    import multiprocessing
+
+    can_fork = "fork" in multiprocessing.get_all_start_methods()
+    if jobs == 1 or len(chosen) < 2 or not can_fork:
+        return [outcome for tests in chosen for outcome in _run_file(tester, tests)]
+    from concurrent.futures import ProcessPoolExecutor
+
+    context = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(jobs, context, _remember, (tester,)) as pool:
+        return [o for outcomes in pool.map(_run_remembered, chosen) for o in outcomes]
+
+
+#: In a worker process: the tester that it was made with.
+_REMEMBERED: list[PolicyTester] = []
+
+
+def _remember(tester: PolicyTester) -> None:
+    _REMEMBERED[:] = [tester]
+
+
+def _run_remembered(tests: TestFile) -> list[Outcome]:
+    return _run_file(_REMEMBERED[0], tests)
+
+
+def _run_file(tester: PolicyTester, tests: TestFile) -> list[Outcome]:
+    from kpolicy.errors import KpolicyError
+
+    outcomes = []
+    nothing: frozenset[int] = frozenset()
+    for case in tests.cases:
+        try:
+            result = tester.run_case(tests.policy, case, Path(tests.path).parent)
+        except (KpolicyError, OSError) as error:
+            said = (str(error),)
+            outcomes.append(
+                Outcome(tests.policy, case.name, case.location, said, 0, nothing, nothing, 0, True)
+            )
+            continue
+        outcomes.append(
+            Outcome(
+                tests.policy,
+                case.name,
+                case.location,
+                result.problems,
+                result.matched,
+                result.failed,
+                result.held,
+                result.seconds,
+            )
+        )
+    return outcomes
+
+
+def _gaps(tester: PolicyTester, outcomes: Iterable[Outcome]) -> list[Coverage]:
+    """Return the policies of which some validation was not seen to fail, or to hold."""
+    from kpolicy.testing import Coverage
+
+    failed: dict[str, set[int]] = {}
+    held: dict[str, set[int]] = {}
+    for outcome in outcomes:
+        if not outcome.broken:
+            failed.setdefault(outcome.policy, set()).update(outcome.failed)
+            held.setdefault(outcome.policy, set()).update(outcome.held)
+    every = [
+        Coverage(
+            policy,
+            len(tester.compiled(policy).validations) or 1,
+            frozenset(failed[policy]),
+            frozenset(held[policy]),
+        )
+        for policy in sorted(failed)
+    ]
+    return [coverage for coverage in every if coverage.gaps]
+
+
+def _say(outcomes: Sequence[Outcome], gaps: Sequence[Coverage], verbose: bool) -> None:
+    from kpolicy.cli.files import write_stdout
+    from kpolicy.reporters.rendering import clean, one_line, plural
+
+    lines = []
+    for outcome in outcomes:
+        title = one_line(f"{outcome.location}: {outcome.policy}: {outcome.case}")
+        if outcome.problems:
+            lines.append(f"{title}: {'cannot be run' if outcome.broken else 'failed'}")
+            lines += [
+                f"    {line}" for problem in outcome.problems for line in problem.splitlines()
+            ]
+        elif verbose:
+            lines.append(f"{title}: passed")
+    lines += [f"{coverage.policy}: {', '.join(coverage.gaps)}" for coverage in gaps]
+    failed = sum(bool(outcome.problems) for outcome in outcomes)
+    policies = len({outcome.policy for outcome in outcomes})
+    counts = [plural(len(outcomes) - failed, "case") + " passed"]
+    counts += [f"{failed} failed"] if failed else []
+    counts += [f"{plural(len(gaps), 'policy')} with gaps"] if gaps else []
+    lines.append(f"{', '.join(counts)} ({plural(policies, 'policy')}).")
+    write_stdout(clean("\n".join(lines)) + "\n")
+
+
+def _junit(outcomes: Sequence[Outcome]) -> str:
+    """Return the outcomes as JUnit XML: a suite for each policy, a case for each case."""
+    from kpolicy.reporters.rendering import xml_text as text
+
+    suites: dict[str, list[Outcome]] = {}
+    for outcome in outcomes:
+        suites.setdefault(outcome.policy, []).append(outcome)
+    lines = ['<?xml version="1.0" encoding="UTF-8"?>', '<testsuites name="kpolicy test">']
+    for policy, inside in suites.items():
+        failures = sum(bool(o.problems) and not o.broken for o in inside)
+        errors = sum(o.broken for o in inside)
+        lines.append(
+            f'  <testsuite name="{text(policy)}" tests="{len(inside)}" failures="{failures}"'
+            f' errors="{errors}" time="{sum(o.seconds for o in inside):.3f}">'
+        )
+        for outcome in inside:
+            head = (
+                f'    <testcase name="{text(outcome.case)}" classname="{text(policy)}"'
+                f' file="{text(outcome.location.path)}" line="{outcome.location.line}"'
+                f' time="{outcome.seconds:.3f}"'
+            )
+            if not outcome.problems:
+                lines.append(f"{head}/>")
+                continue
+            tag = "error" if outcome.broken else "failure"
+            said = "\n".join(outcome.problems)
+            first = text(said.splitlines()[0])
+            lines.append(f'{head}>\n      <{tag} message="{first}">{text(said)}</{tag}>')
+            lines.append("    </testcase>")
+        lines.append("  </testsuite>")
+    return "\n".join([*lines, "</testsuites>", ""])

@@ -1,0 +1,142 @@
+"""`kpolicy test`: policies' own tests from the command line."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+Run = Callable[..., Result]
+
+TESTS = """\
+policy: no-latest
+cases:
+  - name: a tag that moves
+    manifests: |
+      apiVersion: v1
+      kind: Pod
+      metadata: {name: a}
+      spec: {containers: [{name: app, image: "app:latest"}]}
+    findings:
+      - {resource: Pod/a, message: "container app uses app:latest", line: 4}
+  - name: a version
+    manifests: |
+      apiVersion: v1
+      kind: Pod
+      metadata: {name: a}
+      spec: {containers: [{name: app, image: "app:1.0"}]}
+    findings: 0
+"""
+
+
+@pytest.fixture
+def test(run: Run, repository: Path) -> Run:
+    """Run the tests in the repository's policies."""
+    (repository / "policies" / "no-latest_test.yaml").write_text(TESTS)
+
+    def do(*arguments: str) -> Result:
+        return run("test", "--no-builtin", *(arguments or ("policies",)))
+
+    return do
+
+
+def changed(repository: Path, old: str, new: str) -> None:
+    """Change the test file."""
+    path = repository / "policies" / "no-latest_test.yaml"
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+
+
+def test_cases_that_pass(test: Run) -> None:
+    result = test()
+    assert result.exit_code == 0, result.output
+    assert result.stdout == "2 cases passed (1 policy).\n"
+    verbose = test("policies", "--verbose").stdout
+    assert "policies/no-latest_test.yaml:3:5: no-latest: a tag that moves: passed" in verbose
+
+
+def test_a_case_that_fails_says_what_differs(test: Run, repository: Path) -> None:
+    changed(repository, "line: 4", "line: 9")
+    result = test()
+    assert result.exit_code == 1
+    assert "policies/no-latest_test.yaml:3:5: no-latest: a tag that moves: failed" in result.stdout
+    assert "line 9" in result.stdout
+    assert result.stdout.splitlines()[-1] == "1 case passed, 1 failed (1 policy)."
+
+
+def test_a_case_that_tests_nothing_fails(test: Run, repository: Path) -> None:
+    changed(repository, 'spec: {containers: [{name: app, image: "app:1.0"}]}', "")
+    changed(
+        repository,
+        "      kind: Pod\n      metadata: {name: a}\n      \n",
+        "      kind: Service\n      metadata: {name: a}\n",
+    )
+    result = test()
+    assert result.exit_code == 1
+    assert "met no resource" in result.stdout
+
+
+def test_a_part_of_the_cases_can_be_run(test: Run) -> None:
+    assert test("policies", "-k", "version").stdout == "1 case passed (1 policy).\n"
+    nothing = test("policies", "-k", "nothing")
+    assert nothing.exit_code == 2
+    assert "there are no cases to run" in nothing.stderr
+
+
+def test_coverage_names_gaps_and_fails(test: Run, repository: Path) -> None:
+    assert test("policies", "--coverage").exit_code == 0
+    result = test("policies", "--coverage", "-k", "a version")
+    assert result.exit_code == 1
+    assert "no-latest: validation 1 never fails" in result.stdout
+
+
+def test_a_junit_report(test: Run, repository: Path) -> None:
+    changed(repository, "line: 4", "line: 9")
+    result = test("policies", "--junit", "junit.xml")
+    assert result.exit_code == 1
+    root = ElementTree.parse(repository / "junit.xml").getroot()
+    (suite,) = root
+    assert (suite.get("name"), suite.get("tests"), suite.get("failures")) == ("no-latest", "2", "1")
+    assert [len(case) for case in suite] == [1, 0]
+
+
+def test_processes_give_the_same(test: Run, repository: Path) -> None:
+    policies = repository / "policies"
+    for name in ("second", "third"):
+        for end in (".yaml", "_test.yaml"):
+            text = (policies / f"no-latest{end}").read_text()
+            text = text.replace("name: no-latest", f"name: {name}")
+            text = text.replace("policy: no-latest", f"policy: {name}")
+            (policies / f"{name}{end}").write_text(text)
+    changed(repository, "line: 4", "line: 9")
+    one, two = test("policies"), test("policies", "--jobs", "2")
+    assert one.stdout == two.stdout
+    assert one.exit_code == two.exit_code == 1
+    assert one.stdout.splitlines()[-1] == "5 cases passed, 1 failed (3 policies)."
+
+
+def test_what_cannot_be_run_ends_with_2(test: Run, repository: Path) -> None:
+    changed(repository, "policy: no-latest", "policy: no-latst")
+    result = test()
+    assert result.exit_code == 2
+    assert 'did you mean "no-latest"?' in result.stdout
+    assert test("nowhere").exit_code == 2
+
+
+def test_a_test_file_that_is_wrong_is_told_with_its_place(test: Run, repository: Path) -> None:
+    changed(repository, "policy: no-latest", "polcy: no-latest")
+    result = test()
+    assert result.exit_code == 2
+    assert "policies/no-latest_test.yaml:1:1" in result.stderr
+
+
+def test_every_built_in_policy_passes_its_tests(run: Run) -> None:
+    from kpolicy.plugins.builtin import policies_directory
+
+    folder = policies_directory()
+    assert folder is not None
+    result = run("test", str(folder / "sidecar"))
+    assert result.exit_code == 0, result.output
