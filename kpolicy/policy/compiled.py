@@ -135,6 +135,12 @@ def compile_policy(
 
     Raises nothing for a bad policy. `context.texts` gives the columns inside the policy's file.
     """
+    if policy.check is not None and not (policy.match_conditions or policy.validations):
+        from kpolicy.snapshot.kinds import is_kind_text
+
+        named = (*policy.match.kinds, *policy.match.exclude_kinds)
+        if all(is_kind_text(text, context.kinds) for text in named):
+            return CompiledPolicy(policy, joins=not policy.metadata.get("local")), ()
     from kpolicy.policy.compiling import compile_checked
 
     return compile_checked(policy, context)

@@ -5,9 +5,10 @@ Source: the MatchResources type of admissionregistration.k8s.io/v1.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from kpolicy.policy.source import Reader, SourceNode
+if TYPE_CHECKING:
+    from kpolicy.policy.source import Reader, SourceNode
 
 _FIELDS = (
     "resourceRules", "excludeResourceRules", "namespaceSelector", "objectSelector", "matchPolicy",

@@ -97,3 +97,33 @@ def test_counts(tmp_path):
     assert (summary.documents, summary.resources, summary.policies) == (3, 4, 1)
     assert (summary.evaluations, summary.invalid, summary.suppressed) == (4, 1, 0)
     assert summary.skipped == {"not-kubernetes": 1}
+
+
+def test_an_item_that_cel_made_is_named_by_the_place_it_points_at(tmp_path):
+    """Of two mounts of two containers each keeps its fingerprint when the other is mended."""
+    pod = (
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: a}}\nspec:\n  containers:\n"
+        "    - {{name: c, volumeMounts: [{first}{{name: h, mountPath: /h}}]}}\n"
+        "    - {{name: d, volumeMounts: [{{name: h, mountPath: /h}}]}}\n"
+        "  volumes: [{{name: h, hostPath: {{path: /srv}}}}, {{name: g, hostPath: {{path: /g}}}}]\n"
+    )
+
+    def fingerprints_of(first):
+        (tmp_path / "pod.yaml").write_text(pod.format(first=first))
+        report = scan(
+            ScanRequest(
+                targets=(str(tmp_path),),
+                selection=Selection(select=("writable-host-mount",)),
+                isolated=True,
+                jobs=1,
+                cache=False,
+            ),
+            make_toolbox(entry_points=False),
+        )
+        return [(f.item, f.fingerprint) for f in report.findings]
+
+    one = fingerprints_of("")
+    more = fingerprints_of("{name: g, mountPath: /g}, ")
+    assert len(one) == 2 and len(more) == 3
+    assert set(one) < set(more)
+    assert [item for item, _ in more] == ["g", "h", "h"]
