@@ -21,6 +21,9 @@ from kpolicy.reporters.rendering import (
     summary_lines,
 )
 
+#: With more findings than this, counts by policy stand before the summary.
+MANY = 20
+
 _STYLES = {
     "error": "1;31", "warning": "1;33", "info": "1;36", "pass": "32", "skip": "2",
     "path": "1;4", "place": "36", "bold": "1", "dim": "2", "help": "32",
@@ -53,7 +56,7 @@ class _Text:
             out += [self.paint("bold", title), ""]
             for invalid in self.report.invalid:
                 out += [*self.invalid(invalid.location, invalid.message), ""]
-        out += self.closing()
+        out += [*self.overview(), *self.closing()]
         return "\n".join(out) + "\n"
 
     def counts(self, findings: list[Finding]) -> str:
@@ -136,6 +139,25 @@ class _Text:
             for piece in pieces:
                 yield (head if head else indent) + piece
                 head = ""
+
+    def overview(self) -> Iterator[str]:
+        """Yield how many findings each policy has, where there are too many to see at once."""
+        counts: dict[str, int] = {}
+        severities: dict[str, str] = {}
+        for finding in self.report.findings:
+            if finding.outcome in ("fail", "error"):
+                counts[finding.policy] = counts.get(finding.policy, 0) + 1
+                severities[finding.policy] = finding.severity
+        if sum(counts.values()) <= MANY or len(counts) < 2:
+            return
+        order = ("error", "warning", "info")
+        ranked = sorted(counts, key=lambda p: (order.index(severities[p]), -counts[p], p))
+        width = max(len(f"{count:,}") for count in counts.values())
+        yield self.paint("bold", "By policy")
+        for policy in ranked:
+            label = self.paint(severities[policy], severities[policy].ljust(7))
+            yield f"  {counts[policy]:>{width},}  {label}  {one_line(policy)}"
+        yield ""
 
     def closing(self) -> Iterator[str]:
         lines = summary_lines(self.report)

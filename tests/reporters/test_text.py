@@ -21,7 +21,7 @@ from report_samples import (
 from kpolicy.findings import Place, Report
 from kpolicy.location import SourceLocation
 from kpolicy.reporters.excerpt import cells, excerpt
-from kpolicy.reporters.text import render
+from kpolicy.reporters.text import MANY, render
 
 _SGR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -125,3 +125,18 @@ def test_a_long_line_is_cut_around_the_caret() -> None:
     text, caret = shown
     assert cells(text) <= 80
     assert text[caret.index("^") :].startswith("TARGET")
+
+
+def test_many_findings_end_with_counts_by_policy() -> None:
+    many = tuple(
+        finding(policy=f"p{number % 3}", severity="warning" if number % 3 else "error")
+        for number in range(MANY + 1)
+    )
+    lines = render(Report(findings=many), context()).splitlines()
+    start = lines.index("By policy")
+    assert lines[start + 1 : start + 4] == [
+        "  7  error    p0",
+        "  7  warning  p1",
+        "  7  warning  p2",
+    ]
+    assert "By policy" not in render(Report(findings=many[:-1]), context())
