@@ -109,7 +109,7 @@ class _Builder:
             try:
                 return frame.bindings[name]
             except KeyError:
-                raise self.located(CelError(f"no such attribute: {name}"), node) from None
+                raise self.located(_unbound(name), node) from None
             except CelError as error:
                 raise self.located(error, node) from None
 
@@ -128,7 +128,7 @@ class _Builder:
                     return value
             if node.constant is not MISSING:
                 return node.constant
-            raise self.located(CelError(f"no such attribute: {node.text}"), node)
+            raise self.located(_unbound(node.text), node)
 
         return lookup
 
@@ -405,6 +405,13 @@ class Delayed:
     def force(self, frame: Frame) -> Any:
         """Evaluate it."""
         return self.step(frame)
+
+
+def _unbound(name: str) -> CelError:
+    """Return the error of a variable without a value, with why when there never is one."""
+    from kpolicy.cel.library import refusals
+
+    return CelError(f"no such attribute: {name}", hint=refusals().get(name.split(".")[0], ""))
 
 
 _RUNS = {

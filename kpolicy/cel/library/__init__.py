@@ -7,8 +7,10 @@ data (`kpolicy.cel.declarations.Library`); its file is imported when it is first
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
+from types import MappingProxyType
 from typing import Final
 
 from kpolicy.cel.declarations import Library
@@ -45,3 +47,10 @@ def _library(name: str) -> Library:
     library = module.library() if hasattr(module, "library") else module.LIBRARY
     assert isinstance(library, Library)
     return library
+
+
+@cache
+def refusals() -> Mapping[str, str]:
+    """Return the variables that no gate can have, with the reason (`Library.refused`)."""
+    refused = [library.refused for library in kubernetes_libraries()]
+    return MappingProxyType({name: why for each in refused for name, why in each.items()})

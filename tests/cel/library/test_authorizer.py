@@ -77,3 +77,11 @@ def test_it_is_refused_by_name_without_a_cluster() -> None:
     environment = cel.Environment(variables={}, libraries=cel.kubernetes_libraries())
     with pytest.raises(CelError, match="authorizer is not available in an offline gate"):
         environment.compile("authorizer.path('/healthz').check('get').allowed()")
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_its_reason_comes_with_an_unbound_name_too(check: bool) -> None:
+    """Where any name may be a variable, the reason is said when it turns out to have no value."""
+    program = cel.compile("authorizer.path('/healthz').check('get').allowed()", check=check)
+    with pytest.raises(CelError, match=r"no such attribute: authorizer .*offline gate"):
+        program.evaluate({})
