@@ -244,6 +244,10 @@ def _violation(
     if validation.at is not None:
         placed = _at(validation, body, bindings, context)
         if placed is not None:
+            if item is not _NOTHING and pointer is None:
+                # An item that CEL made (a mount with its container): it is what `at` points at.
+                identity = f"{named_pointer(body, placed)}|{identity}"
+                name = name or item_name(value_at(body, placed))
             pointer = placed
     if validation.related is not None and around is not None:
         _add_related(validation.related, compiled, resource, bindings, context, around, related)

@@ -5,6 +5,9 @@ from __future__ import annotations
 
 from scan_kit import deployment, policy, run, write
 
+from kpolicy.engine import ScanRequest, Selection, scan
+from kpolicy.plugins.manager import make_toolbox
+
 ITEM = """
     match: {kinds: [workloads]}
     validations:
