@@ -147,8 +147,10 @@ class _Collector:
             self.notes.append(
                 Note(f"skipped as a template that is not rendered ({parsed.message})", location)
             )
-            return
-        self.invalid.append(Invalid(location, parsed.message))
+        elif is_foreign(self.file.path, parsed):
+            self.skipped["not-kubernetes"] = None
+        else:
+            self.invalid.append(Invalid(location, parsed.message))
 
     def document(self, parsed: Parsed) -> None:
         body = parsed.body
@@ -160,6 +162,9 @@ class _Collector:
         if not (isinstance(api_version, str) and isinstance(kind, str) and api_version and kind):
             if is_policy_test(self.file.path, body):
                 self.skipped["policy"] = None
+                return
+            if is_kustomization(self.file.path):
+                self.skipped["kustomization"] = None
                 return
             self.skipped["not-kubernetes"] = None
             self.note_half_object(body, api_version, kind)
@@ -261,13 +266,31 @@ def reason_to_skip(body: FrozenDict) -> str:
     return ""
 
 
+def is_foreign(path: str, broken: Broken) -> bool:
+    """Return whether a document that cannot be read was never meant for Kubernetes.
+
+    It names no `apiVersion`, and is good YAML by other rules, or JSON with comments.
+    """
+    text = broken.chunk.text
+    if "apiVersion" in text:
+        return False
+    return broken.is_yaml or (
+        path.endswith(".json") and re.search(r"(?m)(?:^|[,{\[ \t])//|/\*", text) is not None
+    )
+
+
+def is_kustomization(path: str) -> bool:
+    """Return whether a file's name makes it a kustomization, which needs no apiVersion and kind."""
+    return path.rpartition("/")[2] in ("kustomization.yaml", "kustomization.yml")
+
+
 def is_policy_test(path: str, body: FrozenDict) -> bool:
     """Return whether a document is the test of a policy, which stands beside it."""
     return path.endswith(("_test.yaml", "_test.yml")) and "policy" in body and "cases" in body
 
 
 _TEMPLATED = (
-    r"^[ \t]*(?:- +)*\{\{"
+    r"^[ \t]*(?:- +)*\{[{%]"
     r"|^[ \t]*(?:- +)*[^\s'\"|>#][^'\"|>#\n]*:[ \t]+\{\{"
     r"|\{\{-?[ \t]*(?:if|range|with|end|include|define|template|toYaml"
     r"|\.Values|\.Release|\.Chart)\b"
@@ -276,7 +299,7 @@ _TEMPLATED = (
 
 def looks_templated(text: str) -> bool:
     """Return whether `text`, which is no YAML, is a Helm (or similar) template."""
-    return "{{" in text and re.search(_TEMPLATED, text, re.MULTILINE) is not None
+    return ("{{" in text or "{%" in text) and re.search(_TEMPLATED, text, re.MULTILINE) is not None
 
 
 def find_problems(parsed: Parsed) -> tuple[DocumentProblem, ...]:

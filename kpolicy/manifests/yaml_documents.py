@@ -33,6 +33,8 @@ class Broken(NamedTuple):
     line: int
     column: int
     chunk: Chunk
+    is_yaml: bool = False
+    """Whether it is good YAML, which only Kubernetes refuses."""
 
 
 def parse(data: bytes, limits: Limits, json: bool = False) -> Iterator[Parsed | Broken]:
@@ -84,7 +86,7 @@ def read_chunk(chunk: Chunk, index: int, limits: Limits, json: bool) -> Iterator
             return
     index += len(documents)
     yield from documents
-    yield Broken(index, failure.message, failure.line, failure.column, chunk)
+    yield Broken(index, failure.message, failure.line, failure.column, chunk, failure.is_yaml)
 
 
 def _explains_better(json_error: YamlError, error: YamlError) -> bool:

@@ -35,15 +35,20 @@ from kpolicy.manifests.text import place_after
 
 __all__ = ["YamlError", "read_json", "read_stream", "yaml_events"]
 
+_NO_KEY = "a mapping or list cannot be a key; use a string"
 _NO_MAP_TO_MERGE = "`<<` merges a mapping or a list of mappings; this is something else"
 _COLUMN_BITS = 24
 
 
 class YamlError(Exception):
-    """A document that cannot be read; line and column count from 1."""
+    """A document that cannot be read; line and column count from 1.
 
-    def __init__(self, message: str, line: int, column: int) -> None:
+    `is_yaml` says that it is good YAML, which only Kubernetes refuses.
+    """
+
+    def __init__(self, message: str, line: int, column: int, is_yaml: bool = False) -> None:
         super().__init__(message)
+        self.is_yaml = is_yaml
         self.message = message
         self.line = line
         self.column = column
@@ -113,6 +118,11 @@ class _Reader:
     def fail(self, message: str, mark: Any) -> YamlError:
         return YamlError(message, mark.line + 1 + self.lines_before, mark.column + 1)
 
+    def refuse(self, message: str, mark: Any) -> YamlError:
+        error = self.fail(message, mark)
+        error.is_yaml = True
+        return error
+
     def node(self, event: Any, depth: int) -> Any:
         """Return the value that begins with `event`."""
         kind = event.__class__
@@ -138,7 +148,7 @@ class _Reader:
                 return text
             return resolve_plain(text)
         except ScalarError as error:
-            raise self.fail(str(error), event.start_mark) from None
+            raise self.refuse(str(error), event.start_mark) from None
 
     def is_bang(self, event: Any) -> bool:
         return self.text[event.start_mark.index : event.start_mark.index + 1] == "!"
@@ -147,19 +157,19 @@ class _Reader:
         if event.__class__ is AliasEvent:
             anchored = self.alias(event, depth).scalar
             if anchored is None:
-                raise self.fail("a mapping or list cannot be a key; use a string", event.start_mark)
+                raise self.refuse(_NO_KEY, event.start_mark)
             mark, event = event.start_mark, anchored
         elif event.__class__ is ScalarEvent:
             mark = event.start_mark
             if event.anchor is not None:
                 self.anchors[event.anchor] = _Anchored(self.scalar(event), event)
         else:
-            raise self.fail("a mapping or list cannot be a key; use a string", event.start_mark)
+            raise self.refuse(_NO_KEY, event.start_mark)
         try:
             plain = not event.style and not (self.lone_bang and self.is_bang(event))
             return intern(key_text(event.value, event.tag, plain))
         except ScalarError as error:
-            raise self.fail(str(error), mark) from None
+            raise self.refuse(str(error), mark) from None
 
     def mapping(self, start: Any, depth: int) -> FrozenDict:
         if depth > self.max_depth:

@@ -159,9 +159,9 @@ def test_tabs_elsewhere_are_white_space() -> None:
     ],
 )
 def test_an_error_says_where_and_what(text: str, line: int, column: int, words: str) -> None:
-    [(at_line, at_column, message)] = errors(read(text))
+    [(at_line, at_column, message)] = errors(read(f"# apiVersion\n{text}"))
     assert words in message
-    assert (at_line, at_column) == (line, column)
+    assert (at_line, at_column) == (line + 1, column)
 
 
 def test_an_error_says_where_its_collection_begins() -> None:
@@ -377,6 +377,33 @@ def test_what_is_no_object_is_skipped_with_its_reason(text: str, reason: str) ->
     assert (loaded.documents, loaded.invalid, reasons(loaded)) == ((), (), [reason])
 
 
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("model.yaml", "loss: .inf\n"),
+        ("rules.yaml", "? [a, b]\n: c\n"),
+        ("rules.yaml", "~: c\n"),
+        ("tsconfig.json", '// compiler\n{"strict": true}\n'),
+        ("settings.json", '{\n  // one\n  "a": "b",\n}\n'),
+        ("settings.json", '{"a": 1, /* one */ "b": {]}\n'),
+    ],
+)
+def test_what_others_may_read_is_no_error_here(path: str, text: str) -> None:
+    """What Kubernetes refuses matters only in what may be meant for Kubernetes."""
+    loaded = read(text, path)
+    assert (loaded.invalid, reasons(loaded)) == ((), ["not-kubernetes"])
+    assert len(read(f"{text}# apiVersion\n", path).invalid) == 1
+
+
+@pytest.mark.parametrize("text", ['{"a": 1,', '{"url": "http://x", }}', '"a: "'])
+def test_other_broken_json_is_invalid(text: str) -> None:
+    assert len(read(text + "[", "a.json").invalid) == 1
+
+
+def test_a_kustomization_is_known_by_its_name() -> None:
+    assert reasons(read("resources: [a]\n", "base/kustomization.yaml")) == ["kustomization"]
+
+
 def test_the_test_of_a_policy_is_skipped_as_policy() -> None:
     text = "policy: a\ncases: []\n"
     assert reasons(read(text, "policies/a_test.yaml")) == ["policy"]
@@ -477,6 +504,7 @@ def test_duplicates_in_a_list_belong_to_their_item() -> None:
         "apiVersion: v1\nkind: {{ .Values.kind }}\n",
         'apiVersion: v1\nmetadata:\n  labels:\n    {{- include "x" . | nindent 4 }}\n',
         "- name: {{ name }}\n",
+        "a: 1\n{% if x %}\nb: 1\n{% endif %}\n",
     ],
 )
 def test_an_unreadable_template_is_skipped_with_a_note(text: str) -> None:
