@@ -133,17 +133,17 @@ def measure(bodies: list[dict[str, Any]]) -> dict[str, float]:
 
 
 class Clock:
-    """Names the time since the last lap."""
+    """Names the processor time since the last lap: other programs do not disturb it."""
 
     def __init__(self) -> None:
         self.laps: dict[str, float] = {}
-        self._last = time.perf_counter()
+        self._last = time.process_time()
 
     def lap(self, name: str) -> None:
         """Note the seconds since the last lap."""
-        now = time.perf_counter()
+        now = time.process_time()
         self.laps[name] = now - self._last
-        self._last = time.perf_counter()
+        self._last = time.process_time()
 
 
 def memory() -> int:
@@ -225,7 +225,7 @@ def report(
         BEGIN,
         "## Join",
         "",
-        f"`{command}`. Milliseconds, one process, resources in memory; *query*: the helpers that "
+        f"`{command}`. Milliseconds of processor time, one process, resources in memory; *query*: the helpers that "
         "share a claim with each application, through CEL with a filter; *dangling*: "
         f"`missing` of {len(DANGLING)} relations for every resource, their indexes included; "
         "*derive*: one file changed, all built indexes updated.",
