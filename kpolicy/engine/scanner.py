@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -65,7 +65,8 @@ def scan(request: ScanRequest, toolbox: Toolbox) -> Report:
         tally = parallel_phase(plan, settings, discovery.files, jobs, toolbox, request, config)
     else:
         with without_collector():
-            tally = local_phase(plan, settings, discovery.files, keep_bodies=plan.joins)
+            watched = watch(discovery.files, request.progress)
+            tally = local_phase(plan, settings, watched, keep_bodies=plan.joins)
     clock.lap("local")
     tally.invalid[:0] = discovery.invalid
     tally.skipped[:0] = discovery.skipped
@@ -80,6 +81,22 @@ def scan(request: ScanRequest, toolbox: Toolbox) -> Report:
             join(plan, settings, tally, files, world)
     clock.lap("join")
     return _report(request, toolbox, config, plan, tally, files, clock)
+
+
+def watch(
+    files: Sequence[ManifestFile], progress: Callable[[str, int, int], None] | None
+) -> Iterable[ManifestFile]:
+    """Return `files`, telling `progress` now and then how many were taken."""
+    if progress is None:
+        return files
+
+    def taken() -> Iterator[ManifestFile]:
+        for number, file in enumerate(files):
+            if not number % 32:
+                progress("scanning", number, len(files))
+            yield file
+
+    return taken()
 
 
 def _report(

@@ -95,6 +95,10 @@ def parallel_phase(
     with without_collector():
         for shard in hands[0]:
             done[shard.number] = local_phase(plan, settings, shard.files, keep_bodies=False)
+            if request.progress is not None:
+                # The other hands are as large, and as fast for all that is known.
+                own = sum(len(s.files) for s in hands[0] if s.number in done)
+                request.progress("scanning", min(own * len(hands), len(files)), len(files))
         for worker, hand in zip(workers, hands[1:], strict=True):
             results = worker.results() if worker is not None else {}
             for shard in hand:
