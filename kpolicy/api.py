@@ -6,7 +6,7 @@ import os
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from kpolicy.config.model import Config
@@ -37,6 +37,7 @@ def scan(
     results_all: bool = False,
     jobs: int = 1,
     cache: bool = True,
+    engine: Literal["compiled", "reference"] = "compiled",
     disable_plugins: Iterable[str] = (),
 ) -> Report:
     """Scan manifests and return the report; the arguments are those of `kpolicy scan`.
@@ -45,6 +46,7 @@ def scan(
     - `config`: a `Config`, or the path of a file; None = as discovered, unless `isolated`.
     - `params`: parameter values by policy id.
     - `jobs`: worker processes; 1 (the default here) = in the calling process, 0 = one a core.
+    - `engine`: `reference` evaluates CEL by cel-python, to compare with; slow.
 
     Input that cannot be read stands in `Report.invalid`. Raises `UsageError`, `ConfigError` or
     `PolicyError` (all are `KpolicyError`) where a scan cannot begin. A plugin that fails gives a
@@ -75,6 +77,7 @@ def scan(
         results_all=results_all,
         jobs=jobs,
         cache=cache,
+        engine=engine,
     )
     host = make_plugin_manager(tuple(disable_plugins))
     toolbox = host.toolbox()

@@ -29,11 +29,16 @@ BASE = "<base>"
 class PolicyTester:
     """Policies with what they need to run; each is compiled once, when its first case runs.
 
-    `policies` are those that may be tested, `texts` the files they came from (for error places).
+    `policies` are those that may be tested, `texts` the files they came from (for error places),
+    `engine` what evaluates CEL, as in `kpolicy scan --engine`.
     """
 
     def __init__(
-        self, toolbox: Toolbox, policies: Iterable[Policy], texts: Mapping[str, str] | None = None
+        self,
+        toolbox: Toolbox,
+        policies: Iterable[Policy],
+        texts: Mapping[str, str] | None = None,
+        engine: str = "compiled",
     ) -> None:
         from kpolicy.policy.compiled import CompileContext
         from kpolicy.relations.index import directory
@@ -44,7 +49,7 @@ class PolicyTester:
         self._kinds = Kinds.of(toolbox.workload_kinds)
         self._relations = directory(toolbox.relations)
         self._context = CompileContext(
-            toolbox.libraries, frozenset(self._relations), self._kinds, texts or {}
+            toolbox.libraries, frozenset(self._relations), self._kinds, texts or {}, engine
         )
         self._compiled: dict[str, CompiledPolicy] = {}
         self._schemas: SchemaChecker | None = None
