@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kpolicy.relations.filed import Card, Drawer, Filed, Ref
-from kpolicy.relations.model import Entry, Key, Relation, Side
+from kpolicy.relations.model import EntriesOf, Entry, Key, Relation
 from kpolicy.snapshot.kinds import KindMatcher, Kinds, matcher
 from kpolicy.snapshot.layered import Layered
 
@@ -67,7 +67,7 @@ class Filer:
     """Computes the entries of resources in one relation; `file` is pure and looks at one
     resource."""
 
-    __slots__ = ("_kinds", "_sides", "relation")
+    __slots__ = ("_active", "_kinds", "_sides", "relation")
 
     def __init__(self, relation: Relation, kinds: Kinds) -> None:
         self.relation = relation
@@ -79,20 +79,30 @@ class Filer:
             relation.facts,
             relation.bridges,
         )
-        self._sides: tuple[tuple[KindMatcher, Side] | None, ...] = tuple(
-            (matcher(side.kinds, kinds), side) if side else None for side in sides
+        self._sides: tuple[tuple[int, KindMatcher, EntriesOf], ...] = tuple(
+            (number, matcher(side.kinds, kinds), side.entries)
+            for number, side in enumerate(sides)
+            if side is not None
         )
+        self._active: dict[tuple[str, str], tuple[tuple[int, EntriesOf], ...]] = {}
 
     def file(self, resource: Resource) -> Filed:
         """Return the entries of `resource`."""
-        parts: list[tuple[Entry, ...]] = []
+        key = (resource.api_version, resource.kind)
+        active = self._active.get(key)
+        if active is None:
+            active = self._active[key] = tuple(
+                (number, entries) for number, meets, entries in self._sides if meets(*key)
+            )
+        if not active:
+            return _NOTHING
+        parts: list[tuple[Entry, ...]] = [(), (), (), (), ()]
         some = False
-        for side in self._sides:
-            entries: tuple[Entry, ...] = ()
-            if side is not None and side[0](resource.api_version, resource.kind):
-                entries = tuple(side[1].entries(resource, self._kinds))
-                some = some or bool(entries)
-            parts.append(entries)
+        for number, entries in active:
+            found = tuple(entries(resource, self._kinds))
+            if found:
+                parts[number] = found
+                some = True
         return Filed(*parts) if some else _NOTHING
 
 

@@ -197,3 +197,12 @@ def test_a_relation_made_in_python() -> None:
 def test_distance_in_the_tree(one: str, other: str, distance: int) -> None:
     """Steps between directories; the same file is nearest."""
     assert tree_distance(one, other) == tree_distance(other, one) == distance
+
+
+def test_every_relation_is_documented() -> None:
+    """docs/joins.md names each relation and its way back."""
+    from pathlib import Path
+
+    text = (Path(__file__).parents[2] / "docs" / "joins.md").read_text(encoding="utf-8")
+    for name in directory(relations()):
+        assert f"`{name}`" in text or name.startswith("kube-linter-"), name
