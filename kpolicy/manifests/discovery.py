@@ -1,5 +1,8 @@
 """What to read: targets of the command line to files, by the first source that accepts each."""
 
+# pathlib costs too much for tens of thousands of files.
+# ruff: noqa: PTH114
+
 from __future__ import annotations
 
 import os
@@ -53,10 +56,21 @@ def discover(
 def _once(files: list[ManifestFile]) -> tuple[ManifestFile, ...]:
     """Return `files` without those that stand for a file seen before."""
     seen: set[str] = set()
+    directories: dict[str, str] = {}
     kept = []
     for file in files:
-        key = file.path if file.data is not None else os.path.realpath(file.filename)
+        key = file.path if file.data is not None else _real(file.filename, directories)
         if key not in seen:
             seen.add(key)
             kept.append(file)
     return tuple(kept)
+
+
+def _real(name: str, directories: dict[str, str]) -> str:
+    """Return the real path of a file; `directories` keeps those of the directories met."""
+    if os.path.islink(name):
+        return os.path.realpath(name)
+    directory, base = os.path.split(name)
+    if directory not in directories:
+        directories[directory] = os.path.realpath(directory)
+    return f"{directories[directory]}{os.sep}{base}"

@@ -106,6 +106,13 @@ def test_a_file_named_twice_is_read_once(tree: Path) -> None:
     assert paths(found) == ["apps/b.yaml", "apps/a.yaml"]
 
 
+def test_a_file_and_its_links_are_read_once(tree: Path) -> None:
+    put(tree, "apps/a.yaml")
+    (tree / "link").symlink_to("apps")
+    (tree / "a.yaml").symlink_to("apps/a.yaml")
+    assert paths(find("apps", "link", "a.yaml", "link/a.yaml")) == ["apps/a.yaml"]
+
+
 def test_targets_keep_their_order(tree: Path) -> None:
     put(tree, "z/a.yaml", "a/b.yaml")
     assert paths(find("z", "a")) == ["z/a.yaml", "a/b.yaml"]
