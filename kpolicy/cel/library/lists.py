@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cmp_to_key
+from itertools import islice
+from operator import le
 from typing import Any, Final
 
 from kpolicy.cel.declarations import Function, Library, Macro, Overload
@@ -62,6 +64,8 @@ def is_sorted(values: Sequence[Any]) -> bool:
     """Say whether no element is smaller than the one before it."""
     if len(values) == 1:
         compare(values[0], values[0])
+    if values and _homogeneous(values):
+        return all(map(le, values, islice(values, 1, None)))
     return all(compare(values[i], values[i + 1]) <= 0 for i in range(len(values) - 1))
 
 
@@ -125,6 +129,8 @@ def add_all(values: Sequence[Any]) -> Any:
 
 def index_of(values: Sequence[Any], wanted: Any) -> int:
     """Return the first position of an element equal to `wanted`, or -1."""
+    if type(wanted) is str:
+        return values.index(wanted) if wanted in values else -1
     for index, value in enumerate(values):
         if equal(value, wanted):
             return index
