@@ -21,7 +21,7 @@ from kpolicy.engine.request import ScanRequest, Toolbox
 from kpolicy.engine.scopes import copies_note
 from kpolicy.engine.settings import effective_config, world_of
 from kpolicy.findings import Finding, Report, Summary
-from kpolicy.manifests.model import ManifestFile
+from kpolicy.manifests.model import ManifestFile, Note
 from kpolicy.suppress.apply import Rules, apply
 
 
@@ -76,6 +76,8 @@ def scan(request: ScanRequest, toolbox: Toolbox) -> Report:
         if note is not None:
             tally.notes.append(note)
         world = world_of(config, tally, plan.kinds, files)
+        if request.progress is not None:
+            request.progress("joining", 0, tally.resource_count)
         join = join_rows if jobs > 1 else join_whole
         with without_collector():
             join(plan, settings, tally, files, world)
@@ -140,6 +142,10 @@ def _report(
         known = [f for f in outcome.suppressed if _is_known(f)]
         write_baseline(request.write_baseline, [*reported, *known])
     notes = [*tally.notes, *outcome.notes]
+    if config.checks:
+        names = ", ".join(str(check.get("name", "?")) for check in config.checks[:5])
+        at = config.checks[0].get("location")
+        notes.append(Note(f"customChecks are not run ({names}); write them as policies", at))
     if request.report_unused_suppressions:
         notes += outcome.unused
     clock.lap("suppress")
