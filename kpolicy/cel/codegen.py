@@ -7,11 +7,11 @@ raises, and `Program` evaluates exactly instead. Expressions are pure, so nothin
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kpolicy.cel import placed_ast as ast
 from kpolicy.cel import runtime
 from kpolicy.cel.codegen_calls import Calls
 from kpolicy.cel.codegen_loops import Loops
@@ -108,7 +108,6 @@ class _Generator(Calls, Loops):
             [],
         )  # fmt: skip
         module = ast.Module([function], [])
-        ast.fix_missing_locations(module)
         return Generated(module, self.constants)
 
     def result(self, node: Node) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from kpolicy.cel import placed_ast as ast
 from kpolicy.cel import runtime
 from kpolicy.cel.dispatch import Callee
 from kpolicy.cel.emitter import (

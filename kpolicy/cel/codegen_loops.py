@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from kpolicy.cel import placed_ast as ast
 from kpolicy.cel import runtime
 from kpolicy.cel.cost import static_cost
 from kpolicy.cel.emitter import (

@@ -6,12 +6,12 @@ expression enters as `ast.Constant` alone.
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
+from kpolicy.cel import placed_ast as ast
 from kpolicy.cel.nodes import Constant, Node, Select
 from kpolicy.cel.scopes import Apply, Local, Lookup, Variable, resolved_children
 from kpolicy.cel.values import MISSING, Optional

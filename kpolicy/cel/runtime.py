@@ -43,7 +43,7 @@ def no_such_key(key: Any) -> CelError:
 
 def select(operand: Any, field: str) -> Any:
     """Return `operand.field`; of an optional, an optional."""
-    if isinstance(operand, Mapping):
+    if isinstance(operand, (dict, Mapping)):
         try:
             return operand[field]
         except KeyError:
@@ -55,7 +55,7 @@ def select(operand: Any, field: str) -> Any:
 
 def has(operand: Any, field: str) -> bool:
     """Return `has(operand.field)`."""
-    if isinstance(operand, Mapping):
+    if isinstance(operand, (dict, Mapping)):
         return field in operand
     if isinstance(operand, Optional):
         return operand.has_value and has(operand.value, field)
@@ -68,7 +68,7 @@ def optional_select(operand: Any, field: str) -> Optional:
         if not operand.has_value:
             return operand
         operand = operand.value
-    if isinstance(operand, Mapping):
+    if isinstance(operand, (dict, Mapping)):
         found = lookup(operand, field)
         return NONE if found is MISSING else Optional.of(found)
     raise CelError(f"no such key: {field} ({_kind(operand)} has no fields)")

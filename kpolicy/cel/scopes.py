@@ -242,7 +242,8 @@ class _Resolver:
                     constant = self.names.constants[full]
         if constant is MISSING:
             self.references.add(name.lstrip("."))
-        return Lookup(node.offset, tuple(candidates), constant, ".".join([name, *fields]))
+        text = ".".join([name, *map(spelled, fields)])
+        return Lookup(node.offset, tuple(candidates), constant, text)
 
     # Calls
 
@@ -332,6 +333,11 @@ class _Resolver:
 _LAZY = frozenset(("_&&_", "_||_", "_?_:_"))
 
 
+def spelled(field: str) -> str:
+    """Return a field's name as a selection spells it."""
+    return field if field.isidentifier() else f"`{field}`"
+
+
 def chain_of(node: Node) -> list[str] | None:
     """Return ["a", "b", "c"] for `a.b.c`, else None."""
     fields: list[str] = []
@@ -380,5 +386,5 @@ def resolved_children(node: Node) -> list[Node]:
 
 __all__ = [
     "Apply", "CelError", "Failure", "Let", "Local", "Lookup", "Loop", "Names", "OptionalLoop",
-    "Resolved", "Variable", "resolve", "resolved_children",
+    "Resolved", "Variable", "resolve", "resolved_children", "spelled",
 ]  # fmt: skip

@@ -14,6 +14,7 @@ from kpolicy.cel.scopes import (
     Loop,
     OptionalLoop,
     Variable,
+    spelled,
 )
 from kpolicy.cel.values import show
 
@@ -38,9 +39,9 @@ def unparse(node: Node, level: int = 0) -> str:
             return f"<{message}>"
         case Select():
             if node.test:
-                return f"has({unparse(node.operand, 7)}.{_field(node.field)})"
+                return f"has({unparse(node.operand, 7)}.{spelled(node.field)})"
             dot = ".?" if node.optional else "."
-            return f"{unparse(node.operand, 7)}{dot}{_field(node.field)}"
+            return f"{unparse(node.operand, 7)}{dot}{spelled(node.field)}"
         case Call(function=function, args=args):
             return _operator(function, args, level)
         case Apply(callee=callee, args=args):
@@ -90,7 +91,3 @@ def _operator(function: str, args: list[Node], level: int) -> str:
     sign, binding = _BINARY[function]
     text = f"{unparse(args[0], binding)} {sign} {unparse(args[1], binding + 1)}"
     return f"({text})" if binding < level else text
-
-
-def _field(name: str) -> str:
-    return name if name.isidentifier() else f"`{name}`"
