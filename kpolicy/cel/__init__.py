@@ -37,14 +37,15 @@ __all__ = [
 def compile(
     source: str,
     *,
-    variables: Mapping[str, Type] | None = None,
+    variables: Mapping[str, Type | str] | Iterable[str] | None = None,
     container: str = "",
     functions: Iterable[Function | Library] = (),
     check: bool = True,
 ) -> Program:
     """Return the program of a CEL expression, with all libraries that Kubernetes enables.
 
-    - `variables`: types by name; None: any name, dotted too, is `dyn` and looked up at evaluation.
+    - `variables`: types by name, also as text (`map(string, int)`), or names alone (`dyn`); None:
+      any name, dotted too, is `dyn` and looked up at evaluation.
     - `container`: the namespace in which names are looked up first.
     - `functions`: functions or libraries beside the built-in ones.
     - `check`: False skips the type checker; unknown functions then fail at evaluation.

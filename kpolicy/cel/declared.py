@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kpolicy.cel.declarations import Function, Library, Overload
@@ -23,6 +23,7 @@ from kpolicy.cel.types import (
     Type,
     list_of,
     map_of,
+    optional_of,
     parse_type,
     type_of_type,
 )
@@ -120,15 +121,34 @@ class Declarations:
         return None
 
 
+#: Names of types that are not their names in the language.
+_ALIASES: Mapping[str, Type] = {
+    "any": DYN,
+    "null": NULL,
+    "timestamp": TIMESTAMP,
+    "duration": DURATION,
+    "list": list_of(DYN),
+    "map": map_of(DYN, DYN),
+    "optional_type": optional_of(DYN),
+}
+
+
 def declared_variables(
-    variables: Mapping[str, Type | str] | Sequence[str] | None,
+    variables: Mapping[str, Type | str] | Iterable[str] | None,
 ) -> dict[str, Type] | None:
     """Return variables with their types: names alone are `dyn`, types may be text.
 
-    Raises ValueError for text that is no type.
+    A list, map or optional of nothing in particular holds `dyn`. Raises ValueError for text that is
+    no type.
     """
     if variables is None:
         return None
     if not isinstance(variables, Mapping):
         return dict.fromkeys(variables, DYN)
-    return {n: parse_type(k) if isinstance(k, str) else k for n, k in variables.items()}
+    return {name: _declared(kind) for name, kind in variables.items()}
+
+
+def _declared(kind: Type | str) -> Type:
+    if isinstance(kind, str):
+        kind = _ALIASES.get(kind) or parse_type(kind)
+    return kind if kind.parameters else _ALIASES.get(kind.name, kind)

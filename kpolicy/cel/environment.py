@@ -18,6 +18,7 @@ from kpolicy.cel.types import (
     BYTES,
     DOUBLE,
     DURATION,
+    DYN,
     INT,
     LIST,
     MAP,
@@ -47,8 +48,9 @@ _TYPE_NAMES: Mapping[str, Type] = MappingProxyType(
 class Environment:
     """Variables, libraries and limits that expressions are compiled in. Immutable.
 
-    - `variables`: types by name (dotted names too); None: any name is a `dyn` variable that the
-      bindings decide at evaluation.
+    - `variables`: types by name (dotted names too), a type also as text (`list(int)`), or just
+      names, which are `dyn`; None: any name is a `dyn` variable that the bindings decide at
+      evaluation.
     - `libraries`: functions, constants and macros beside the standard ones.
     - `container`: the namespace in which names are looked up first.
     - `strict_literals`: check what the API server demands of literals (see `checker.check`).
@@ -57,14 +59,15 @@ class Environment:
 
     def __init__(
         self,
-        variables: Mapping[str, Type] | None = None,
+        variables: Mapping[str, Type | str] | Iterable[str] | None = None,
         libraries: Iterable[Library] = (),
         container: str = "",
         *,
         strict_literals: bool = False,
         budget: int = DEFAULT_BUDGET,
     ) -> None:
-        self.variables = None if variables is None else MappingProxyType(dict(variables))
+        declared = None if variables is None else _declared(variables)
+        self.variables = None if declared is None else MappingProxyType(declared)
         self.libraries = tuple(libraries)
         self.container = container
         self.strict_literals = strict_literals
@@ -143,3 +146,12 @@ class Environment:
 
             self._declarations = Declarations.of(self.variables, self.libraries, self.container)
         return self._declarations
+
+
+def _declared(variables: Mapping[str, Type | str] | Iterable[str]) -> dict[str, Type]:
+    """Return variables with their types; the usual ones need no look at the checker's side."""
+    if isinstance(variables, Mapping) and all(v is DYN for v in variables.values()):
+        return dict.fromkeys(variables, DYN)
+    from kpolicy.cel.declared import declared_variables
+
+    return declared_variables(variables) or {}

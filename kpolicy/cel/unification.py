@@ -87,6 +87,10 @@ def most_general(left: Type, right: Type) -> Type:
     """Return the less specific of two types of which one fits the other."""
     if isinstance(left, ObjectType) and isinstance(right, ObjectType) and left != right:
         return DYN
+    # Of null and what may be null, the other one (cel-spec's type deduction; cel-go says null).
+    if left.name == "null_type" or right.name == "null_type":
+        other = right if left.name == "null_type" else left
+        return left if other.name == "null_type" else other
     # cel-spec, type_deduction/legacy_nullable_types: of a nullable type and null it is the former.
     if right.name == "null_type" and _nullable(left):
         return left

@@ -292,3 +292,20 @@ def test_malformed_types(text: str) -> None:
     """Text that is no type is refused."""
     with pytest.raises(ValueError, match="is not a CEL type"):
         parse_type(text)
+
+
+@pytest.mark.parametrize(
+    ("variables", "source", "expected"),
+    [
+        ({"x": "map(string, list(int))"}, "x.a[0]", "int"),
+        ({"x": "timestamp", "y": "duration"}, "x - y", "google.protobuf.Timestamp"),
+        ({"x": "list"}, "x.map(e, e)", "list(dyn)"),
+        ({"x": Type("map")}, "x.a", "dyn"),
+        ({"x": "null"}, "x == null", "bool"),
+        (["x", "y.z"], "x + y.z", "dyn"),
+        ([], "1", "int"),
+    ],
+)
+def test_variables_of_compile(variables: object, source: str, expected: str) -> None:
+    """`cel.compile` takes types, their text, or names alone."""
+    assert cel.compile(source, variables=variables).result_type == parse_type(expected)  # type: ignore[arg-type]
