@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Final, Literal
 
 from kpolicy.cel.declarations import Function, Library, Overload
 from kpolicy.cel.errors import CelError
+from kpolicy.cel.library.formatting import plain_double
 from kpolicy.cel.types import BOOL, DOUBLE, INT, STRING, Type
 from kpolicy.cel.values import INT_MAX, INT_MIN
 
@@ -320,10 +321,18 @@ def _power_of_ten(exponent: int) -> float:
     return 0.0 if exponent < 0 else float("inf")
 
 
-def is_quantity(text: str) -> bool:
-    """Say whether `quantity(text)` succeeds."""
+def of_number(number: float) -> Quantity:
+    """Return the quantity of a number as it stands in a manifest, such as `cpu: 0.5`.
+
+    In the cluster a policy never meets one: the API server has made it a text by then.
+    """
+    return parse_quantity(plain_double(number) if isinstance(number, float) else str(number))
+
+
+def is_quantity(value: str | float) -> bool:
+    """Say whether `quantity(value)` succeeds."""
     try:
-        parse_quantity(text)
+        _ = parse_quantity(value) if isinstance(value, str) else of_number(value)
     except CelError:
         return False
     return True
@@ -358,13 +367,23 @@ LIBRARY: Final = Library(
     functions=(
         Function(
             "quantity",
-            (Overload("string_to_quantity", (STRING,), QUANTITY_TYPE, parse_quantity,
-                      cost="size"),),
-            doc="the quantity of a text such as 500m or 2Gi; an error when it is none",
+            (
+                Overload("string_to_quantity", (STRING,), QUANTITY_TYPE, parse_quantity,
+                         cost="size"),
+                Overload("int_to_quantity", (INT,), QUANTITY_TYPE, of_number),
+                Overload("double_to_quantity", (DOUBLE,), QUANTITY_TYPE, of_number),
+            ),
+            doc="the quantity of a text such as 500m or 2Gi, or of a number",
         ),
-        Function("isQuantity",
-                 (Overload("is_quantity_string", (STRING,), BOOL, is_quantity, cost="size"),),
-                 doc="whether a text is a quantity"),
+        Function(
+            "isQuantity",
+            (
+                Overload("is_quantity_string", (STRING,), BOOL, is_quantity, cost="size"),
+                Overload("is_quantity_int", (INT,), BOOL, is_quantity),
+                Overload("is_quantity_double", (DOUBLE,), BOOL, is_quantity),
+            ),
+            doc="whether a text or a number is a quantity",
+        ),
         Function(
             "sign",
             (

@@ -24,6 +24,14 @@ from kpolicy.cel.errors import CelError
         ("'tacocat'.lastIndexOf('t', 7)", -1),
         ("quantity('0').sub(-9223372036854775808).compareTo(quantity('0'))", 1),
         ("[1, 2].includes(2)", True),
+        ("quantity(2) == quantity('2') && isQuantity(2)", True),
+        ("quantity(dyn(0.5)) == quantity('500m') && isQuantity(0.5)", True),
+        ("quantity(dyn(1e21)) == quantity('1000E')", True),
+        ("isQuantity(dyn(double('NaN'))) || isQuantity(double('-Infinity'))", False),
+        (
+            "{'cpu': 1}.cpu == 1 && quantity(dyn({'cpu': 1}).cpu).isLessThan(quantity('1001m'))",
+            True,
+        ),
     ],
 )
 def test_answer(source: str, expected: object) -> None:
