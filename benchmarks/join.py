@@ -235,8 +235,8 @@ def report(
         BEGIN,
         "## Join",
         "",
-        f"`{command}`. Milliseconds of processor time, one process, resources in memory; *query*: the "
-        "helpers that "
+        f"`{command}`. Milliseconds of processor time, one process, resources in memory; "
+        "*query*: the helpers that "
         "share a claim with each application, through CEL with a filter; *dangling*: "
         f"`missing` of {len(DANGLING)} relations for every resource, their indexes included; "
         "*derive*: one file changed, all built indexes updated.",
