@@ -205,6 +205,39 @@ def _monitored(resource: Resource, _kinds: Kinds) -> Iterator[Entry]:
             yield Entry(key, labels)
 
 
+def _budget_selector(resource: Resource, _kinds: Kinds) -> Iterator[Entry]:
+    written = at(resource.body, "spec", "selector")
+    selector = parse_selector(written)
+    if selector is not None:
+        yield _selector_entry(resource.namespace, selector, written, "/spec/selector")
+
+
+def _own_selector(resource: Resource) -> Any:
+    """Return a workload's LabelSelector, as kube-linter finds it."""
+    spec = as_map(resource.body.get("spec"))
+    if resource.kind == "CronJob":
+        spec = as_map(at(spec, "jobTemplate", "spec"))
+    written = as_map(spec.get("selector"))
+    return {"matchLabels": written} if resource.kind == "DeploymentConfig" else written
+
+
+def _own_match_labels(resource: Resource, _kinds: Kinds) -> Iterator[Entry]:
+    labels = text_map(_own_selector(resource).get("matchLabels"))
+    for key in _label_keys(resource.namespace, labels):
+        yield Entry(key, labels)
+
+
+def _with_expressions(resource: Resource, _kinds: Kinds) -> Iterator[Entry]:
+    if _own_selector(resource).get("matchExpressions"):
+        yield Entry((resource.namespace,))
+
+
+def _scaled_name(resource: Resource, _kinds: Kinds) -> Iterator[Entry]:
+    name = as_text(at(resource.body, "spec", "scaleTargetRef", "name"))
+    if name:
+        yield Entry((resource.namespace, name))
+
+
 def _has_labels(left: Any, right: Any) -> bool:
     return all(right.get(name) == value for name, value in left.items())
 
@@ -288,14 +321,21 @@ def relations() -> tuple[Relation, ...]:
         ),
         Relation(
             "kube-linter-pdb-workloads",
-            _typed(BUDGET, _in_namespace),
-            _typed(SELECTING, _in_namespace),
-            description="From a disruption budget to the selecting workloads of its namespace.",
+            Side(BUDGET, _budget_selector),
+            Side(SELECTING, _own_match_labels),
+            matches=_selects,
+            description="From a disruption budget to the workloads whose matchLabels it selects.",
         ),
         Relation(
-            "kube-linter-pdb-scalers",
-            _typed(BUDGET, _in_namespace),
-            _typed(SCALERS, _in_namespace),
-            description="From a disruption budget to the autoscalers of its namespace.",
+            "kube-linter-pdb-expressions",
+            Side(BUDGET, _in_namespace),
+            Side(SELECTING, _with_expressions),
+            description="From a disruption budget to the namespace's workloads with expressions.",
+        ),
+        Relation(
+            "kube-linter-scalers",
+            Side(SELECTING, _by_name),
+            Side(SCALERS, _scaled_name),
+            description="From a workload to the autoscalers of its namespace that name it.",
         ),
     )

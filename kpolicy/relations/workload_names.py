@@ -12,8 +12,9 @@ from functools import lru_cache
 from typing import Any
 
 from kpolicy.cel.declarations import Function, Library, Overload
-from kpolicy.cel.types import BOOL, DYN, STRING, list_of
 from kpolicy.cel.errors import CelError
+from kpolicy.cel.types import BOOL, DYN, STRING, list_of
+from kpolicy.frozen import FrozenList
 from kpolicy.relations.context import JoinContext
 from kpolicy.relations.images import image_name
 from kpolicy.relations.reading import labels_of, pod_labels
@@ -63,14 +64,36 @@ def runs(container: Any, words: list[Any]) -> bool:
     """
     if not isinstance(container, dict):
         return False
+    names, patterns = _vocabulary(words)
     name, image = container.get("name"), container.get("image")
-    names = [name] if isinstance(name, str) else []
-    if isinstance(image, str):
-        names.append(image_name(image))
-    if any(n in words for n in names):
-        return True
-    patterns = [w[1:-1] for w in words if len(w) > 2 and w[0] == w[-1] == "/"]
-    return any(search(pattern, n) for pattern in patterns for n in names)
+    if isinstance(name, str):
+        if name in names:
+            return True
+    else:
+        name = ""
+    image = image_name(image) if isinstance(image, str) else ""
+    return image in names or any(p.search(name) or p.search(image) for p in patterns)
+
+
+#: What `_vocabulary` made of the lists that policies' parameters are; at most `_KEPT` of them.
+_VOCABULARIES: dict[int, tuple[list[Any], frozenset[str], tuple[Any, ...]]] = {}
+_KEPT = 64
+
+
+def _vocabulary(words: list[Any]) -> tuple[frozenset[str], tuple[Any, ...]]:
+    """Return the names and the compiled patterns in `words`; remembered for immutable lists."""
+    known = _VOCABULARIES.get(id(words))
+    if known is not None and known[0] is words:
+        return known[1], known[2]
+    texts = [word for word in words if isinstance(word, str)]
+    found = [w for w in texts if len(w) > 2 and w[0] == w[-1] == "/"]
+    names = frozenset(texts) - frozenset(found) - {""}
+    patterns = tuple(_pattern(w[1:-1]) for w in found)
+    if isinstance(words, FrozenList):
+        if len(_VOCABULARIES) >= _KEPT:
+            _VOCABULARIES.clear()
+        _VOCABULARIES[id(words)] = (words, names, patterns)
+    return names, patterns
 
 
 @lru_cache(maxsize=256)
@@ -81,12 +104,6 @@ def _pattern(source: str) -> Any:
         return re2.compile(source)
     except re2.error as error:
         raise CelError(f"/{source}/ is no regular expression: {error}") from None
-
-
-def search(pattern: str, text: str) -> bool:
-    """Return whether a regular expression (RE2) is found in `text`; raises CelError for a bad
-    one."""
-    return _pattern(pattern).search(text) is not None
 
 
 @lru_cache(maxsize=1)
