@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 from kpolicy.manifests.block_places import place_in_block
@@ -68,8 +69,9 @@ class _SpotReader:
         self.get()
         while self.get().__class__ is self.events.DocumentStartEvent:
             self.anchors = {}
-            yield self.node(self.get())
+            spot = self.node(self.get())
             self.get()
+            yield spot
 
     def place(self, mark: Any) -> Place:
         return mark.line + 1 + self.lines_before, mark.column + 1
@@ -323,6 +325,7 @@ def duplicate_keys(parsed: Parsed) -> tuple[DocumentProblem, ...]:
         for number, item in enumerate(spot.items):
             visit(item, f"{pointer}/{number}")
 
-    for spot in _read(parsed.chunk):
-        visit(spot, "")
+    root = next(islice(_readable(parsed.chunk), parsed.nth, None), None)
+    if root is not None:
+        visit(root, "")
     return tuple(sorted(found, key=lambda problem: (problem.line, problem.column)))

@@ -23,6 +23,8 @@ class Parsed(NamedTuple):
     duplicates: bool
     """Whether a mapping in it has a key twice."""
     chunk: Chunk
+    nth: int = 0
+    """Which document of the chunk it is: a chunk may have more than one, but seldom has."""
 
 
 class Broken(NamedTuple):
@@ -68,7 +70,8 @@ def read_chunk(chunk: Chunk, index: int, limits: Limits, json: bool) -> Iterator
     documents: list[Parsed | Broken] = []
     try:
         for body, duplicates in read_stream(chunk.text, limits, chunk.lines_before):
-            documents.append(Parsed(index + len(documents), body, duplicates, chunk))
+            nth = len(documents)
+            documents.append(Parsed(index + nth, body, duplicates, chunk, nth))
         yield from documents
         return
     except YamlError as error:
@@ -81,8 +84,8 @@ def read_chunk(chunk: Chunk, index: int, limits: Limits, json: bool) -> Iterator
             if json or _explains_better(error, failure):
                 failure = error
         else:
-            for number, (body, duplicates) in enumerate(found, index):
-                yield Parsed(number, body, duplicates, chunk)
+            for nth, (body, duplicates) in enumerate(found):
+                yield Parsed(index + nth, body, duplicates, chunk, nth)
             return
     index += len(documents)
     yield from documents

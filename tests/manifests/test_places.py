@@ -99,6 +99,10 @@ def test_documents_after_a_broken_one_keep_their_number() -> None:
     assert [locate(text, index, "/b") for index in range(3)] == [(0, 0), (0, 0), (5, 4)]
 
 
+def test_a_document_that_breaks_at_its_end_counts_once() -> None:
+    assert locate(b"a\n b: c\n---\nd: {e: 1}\n", 1, "/d/e") == (4, 8)
+
+
 def test_merged_keys_are_placed_where_they_are_written() -> None:
     text = b"base: &b {x: 1}\na:\n  <<: *b\n  w: 2\nc:\n  <<: [{z: 1}, *b]\n"
     assert locate_many(text, 0, ["/a/x", "/a/w", "/c/z", "/c/x"]) == (

@@ -118,7 +118,7 @@ data:
 """
 
 
-INSERTS = (b"\t", b"{", b"]", b"*a", b"\xc3", b"---\n", b"'", b": ", b"\0", b"<<: *s\n")
+INSERTS = (b"\t", b"{", b"]", b"*a", b"\xc3", b"---\n", b"'", b": ", b"\0", b"<<: *s\n", b"%")
 
 
 @given(st.binary(max_size=60))
@@ -151,7 +151,8 @@ def test_no_damage_raises_and_places_are_inside_the_file(seed: int) -> None:
         assert invalid.location.column >= 1
         assert invalid.message
     for document in loaded.documents:
-        locate_many(bytes(data), document.index, [document.pointer, "/spec/template", "/x/0"])
+        found = locate_many(bytes(data), document.index, [document.pointer, "/spec/x", "/x/0"])
+        assert found[0] == (document.body.line, document.body.column)
 
 
 PIECES = [

@@ -244,6 +244,18 @@ def test_a_key_twice_beside_a_merge_is_a_duplicate() -> None:
     assert [problem.pointer for problem in document.problems] == ["/spec/a"]
 
 
+def test_duplicates_belong_to_their_document_in_a_stream_with_directives() -> None:
+    loaded = read(f"%YAML 1.1\n---\n{POD}x: 1\nx: 2\n---\n{POD}y: 1\n'true': 2\n---\n%\n")
+    assert [[p.pointer for p in d.problems] for d in loaded.documents] == [["/x"], ["/true"]]
+    assert len(loaded.invalid) == 1
+
+
+def test_duplicates_of_json_values_in_a_row_belong_to_their_value() -> None:
+    one = '{"apiVersion": "v1", "kind": "Pod", "a": 1, "%s": 2}\n'
+    loaded = read(one % "a" + one % "b")
+    assert [len(d.problems) for d in loaded.documents] == [1, 0]
+
+
 def test_duplicates_in_json_have_their_line() -> None:
     [document] = read('{"apiVersion": "v1",\n"kind": "Pod",\n"kind": "Pad"}').documents
     assert document.body["kind"] == "Pad"
