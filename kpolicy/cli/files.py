@@ -23,15 +23,21 @@ class SourceLines:
     def __init__(self) -> None:
         self._lines: dict[str, list[str]] = {}
         self._data: dict[str, bytes] = {}
+        self._names: dict[str, str] = {}
 
     def remember(self, path: str, data: bytes) -> None:
         """Take the bytes of an input that is not on the disk (standard input, a rendered chart)."""
         self._data[path] = data
 
+    def alias(self, path: str, filename: str) -> None:
+        """Say which file is shown as `path` (a name that cannot be printed as it is)."""
+        self._names[path] = filename
+
     def __call__(self, path: str) -> list[str]:
         if path not in self._lines:
             data = self._data.get(path)
-            self._lines[path] = _read(path) if data is None else _split(data)
+            name = self._names.get(path, path)
+            self._lines[path] = _read(name) if data is None else _split(data)
         return self._lines[path]
 
 
@@ -144,6 +150,8 @@ def write_stdout(text: str) -> None:
     """Write `text` to standard output in UTF-8; that the reader went away is no error."""
     from kpolicy.cli.main import _close_stdout
 
+    if sys.stdout is None:
+        raise UsageError("standard output is closed; --output FILE writes elsewhere")
     try:
         stream = getattr(sys.stdout, "buffer", None)
         if stream is None:

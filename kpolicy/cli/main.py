@@ -102,7 +102,8 @@ class Program(LazyGroup):
         try:
             answer = super().main(args, prog_name, complete_var, False, **extra)
             status = answer if isinstance(answer, int) else 0
-            sys.stdout.flush()
+            if sys.stdout is not None:
+                sys.stdout.flush()
         except click.ClickException as error:
             error.show()
             status = FAILED

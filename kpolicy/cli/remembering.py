@@ -28,9 +28,11 @@ class RememberingSource:
         return self.source.accepts(target)
 
     def discover(self, target: str, options: SourceOptions) -> Discovery:
-        """Ask the other source, and keep the bytes that do not come from the disk."""
+        """Ask the other source; keep bytes that are not on the disk, and names shown otherwise."""
         found = self.source.discover(target, options)
         for file in found.files:
             if file.data is not None:
                 self.lines.remember(file.path, file.data)
+            elif file.filename != file.path:
+                self.lines.alias(file.path, file.filename)
         return found

@@ -182,3 +182,26 @@ def test_ctrl_c_ends_a_waiting_scan(process: Process) -> None:
     assert running.returncode == 130
     assert out == ""
     assert err.strip() == "kpolicy: interrupted"
+
+
+def test_standard_output_that_is_closed_is_an_error(process: Process) -> None:
+    script = f"{sys.executable} -m kpolicy {' '.join(OWN)} apps >&-"
+    done = subprocess.run(
+        ["bash", "-c", script], capture_output=True, text=True, check=False, timeout=60,
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "standard output is closed" in done.stderr
+
+
+def test_a_file_whose_name_is_no_text_is_shown_with_its_line(
+    process: Process, repository: Path
+) -> None:
+    name = os.fsencode(repository / "apps") + b"/od\xffd.yaml"
+    Path(os.fsdecode(name)).write_text((repository / "apps" / "bad.yaml").read_text())
+    done = process(*OWN, "apps")
+    assert done.returncode == 1
+    assert "od\\xffd.yaml:7:7" in done.stdout
+    assert done.stdout.count("7 │     - name: app") == 2
+    for format_ in ("json", "sarif", "junit", "gitlab", "csv", "github"):
+        assert process(*OWN, "apps", "--format", format_).returncode == 1
