@@ -346,7 +346,7 @@ def _reason(error: Exception) -> str:
 def matches(value: Any, regex: Any) -> bool:
     """Return `value.matches(regex)`: whether RE2 finds the pattern anywhere."""
     if isinstance(value, str) and isinstance(regex, str):
-        return pattern(regex).search(value) is not None
+        return pattern(regex).search(value.encode("utf-8", "replace")) is not None
     raise CelError(no_overload("matches", value, regex))
 
 
