@@ -66,7 +66,8 @@ class Loops(Emitter):
         if self.loops >= _MAX_NESTING:
             raise Unsupported("loops nest too deeply")
         source = node.range
-        if node.kind in _WHOLE and isinstance(source, Loop) and source.kind == "filter":
+        fuses = node.kind in _WHOLE and node.slot2 is None
+        if fuses and isinstance(source, Loop) and source.kind == "filter":
             # A filter's list that is gone through once, to its end, need not be made.
             with self.loop(source) as (clause, element):
                 self.jump(source.body, False, _CONTINUE)
