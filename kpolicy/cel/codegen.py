@@ -15,6 +15,7 @@ from kpolicy.cel import placed_ast as ast
 from kpolicy.cel import runtime
 from kpolicy.cel.codegen_calls import Calls
 from kpolicy.cel.codegen_loops import Loops
+from kpolicy.cel.codegen_optionals import Optionals, is_optional
 from kpolicy.cel.cost import multiplies
 from kpolicy.cel.emitter import (
     Target,
@@ -41,7 +42,7 @@ from kpolicy.cel.scopes import (
     Variable,
     resolved_children,
 )
-from kpolicy.cel.values import MISSING, NONE, Optional, make_map
+from kpolicy.cel.values import MISSING, make_map
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ def generate(resolved: Resolved, source: str, budget: int) -> Generated:
     return _Generator(resolved, source, budget).generate()
 
 
-class _Generator(Calls, Loops):
+class _Generator(Calls, Loops, Optionals):
     """Visits a resolved tree: `value` gives a Python expression, `jump` a conditional jump."""
 
     def __init__(self, resolved: Resolved, source: str, budget: int) -> None:
@@ -204,16 +205,15 @@ class _Generator(Calls, Loops):
         return Value(constant(None))
 
     def value_Select(self, node: Select) -> Value:
+        if is_optional(node):
+            return self.value_optional(node)
+        if node.test and is_optional(node.operand):
+            return self.tested(node)
         operand = self.value(node.operand)
         if node.test:
             operand = self.require(self.hold(node.operand, operand), "map")
             return Value(compare(constant(node.field), ast.In(), operand.code), "bool")
-        if node.optional:
-            return self.optional(operand, constant(node.field), runtime.optional_select)
         return Value(subscript(self.variable(operand).code, constant(node.field)))
-
-    def optional(self, operand: Value, key: ast.expr, compute: Callable[..., Any]) -> Value:
-        return Value(call(self.fixed(compute), operand.code, key), "optional")
 
     def value_ListNode(self, node: ListNode) -> Value:
         if not node.optional:
@@ -271,20 +271,7 @@ class _Generator(Calls, Loops):
                 self.slots[slot] = self.atom(self.value(value))
 
     def value_OptionalLoop(self, node: OptionalLoop) -> Value:
-        target = self.require(self.value(node.target), "optional")
-        result = self.fresh()
-        self.assign(result, self.fixed(NONE))
-        with self.branch() as block:
-            inner = self.atom(Value(ast.Attribute(target.code, "value", ast.Load())))
-            self.slots[node.slot] = inner
-            made = self.value(node.body)
-            if node.flat:
-                made = self.require(made, "optional")
-                self.assign(result, made.code)
-            else:
-                self.assign(result, call(self.fixed(Optional.of), made.code))
-        self.emit(ast.If(ast.Attribute(target.code, "has_value", ast.Load()), block, []))
-        return Value(name(result), "optional")
+        return self.value_optional(node)
 
     # Logic
 

@@ -70,6 +70,15 @@ def test_a_filter_below_map_is_not_a_list_of_its_own() -> None:
     assert code_of("object.l.filter(x, x > 1).map(x, x + 1)").count("= []") == 1
 
 
+def test_an_optional_chain_makes_no_optionals() -> None:
+    code = code_of("object.?spec.?x[?0].orValue('none') == 'a' && object[?'y'].hasValue()")
+    assert "Optional" not in code
+    program = DECLARED.compile("object.?spec.?x.optMap(v, v + 1).orValue(0)")
+    assert [program.evaluate({"object": o}) for o in ({"spec": {"x": 1}}, {"spec": {}}, {})] == [
+        2, 0, 0,
+    ]  # fmt: skip
+
+
 def test_constants_are_computed_once() -> None:
     code = code_of("quantity(object.a).isLessThan(quantity('1Gi')) && 1 + 2 * 3 == object.n")
     assert "Quantity('1Gi')" in code
