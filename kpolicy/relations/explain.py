@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from kpolicy.snapshot.resource import Resource
     from kpolicy.snapshot.snapshot import Snapshot
 
+#: How the keys of declared relations begin, after the namespace.
+_DECLARED = frozenset({"string", "number", "bool", "list"})
+
 Way = Literal["to", "from", "both"]
 
 
@@ -130,6 +133,9 @@ def key_text(key: Key) -> str:
         return f"PersistentVolumeClaim {key[1]}/{key[2]}<ordinal>{key[3]}"
     if tag == "volume" and len(key) == 2:
         return f"PersistentVolume {key[1]}"
+    if len(key) > 2 and key[1] in _DECLARED:
+        value = "/".join(_flat(key[2:]) if key[1] == "list" else (str(key[2]),))
+        return f"{value} in {key[0]}" if key[0] else value
     if len(key) == 4 and all(isinstance(part, str) for part in key):
         _, kind, namespace, name = key
         return f"{kind} {namespace}/{name}" if namespace else f"{kind} {name}"
@@ -139,6 +145,6 @@ def key_text(key: Key) -> str:
 def _flat(key: Key) -> Iterable[str]:
     for part in key:
         if isinstance(part, tuple):
-            yield from _flat(part)
+            yield from _flat(part[1:] if part and part[0] in _DECLARED else part)
         elif part != "":
             yield str(part)

@@ -65,9 +65,13 @@ def _order(card: Card) -> Any:
 
 
 class Drawer:
-    """The filings of one scope. Immutable; `changed` derives the next."""
+    """The filings of one scope. Immutable; `changed` derives the next.
 
-    __slots__ = ("_parts", "bridges", "facts", "left", "links", "relation", "right")
+    While nothing stands on the left no question has an answer, and nothing is filed: the drawer is
+    `dormant` until the index fills it.
+    """
+
+    __slots__ = ("_parts", "bridges", "dormant", "facts", "left", "links", "relation", "right")
 
     def __init__(
         self,
@@ -83,17 +87,22 @@ class Drawer:
         self.left, self.right = left, right
         self.links, self.facts, self.bridges = links, facts, bridges
         self._parts = parts
+        self.dormant = False
 
     @classmethod
     def empty(cls, relation: Relation) -> Drawer:
         """Return a drawer with nothing in it."""
         nothing: Filing[Key, Card] = Filing.of((), _order)
-        return cls(relation, nothing, nothing, nothing, nothing, nothing, pmap())
+        made = cls(relation, nothing, nothing, nothing, nothing, nothing, pmap())
+        made.dormant = not relation.symmetric
+        return made
 
     @classmethod
     def of(cls, relation: Relation, filed: Iterable[tuple[Any, Filed]]) -> Drawer:
         """Return the drawer that holds `filed`, which comes in the order of resources."""
         all_filed = list(filed)
+        if not relation.symmetric and not any(entries.left for _, entries in all_filed):
+            return cls.empty(relation)
         right = Filing.of(_pairs(all_filed, "right"), _order)
         links = Filing.of(_both_ways(_cards(all_filed, "links")), _order)
         facts = Filing.of(_pairs(all_filed, "facts"), _order)

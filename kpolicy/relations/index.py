@@ -164,6 +164,10 @@ class RelationIndex:
         drawers = dict(self._drawers)
         for scope in {r.scope for r, _ in (*gone, *new)}:
             drawer = drawers.get(scope) or Drawer.empty(self.relation)
+            if drawer.dormant:
+                if any(f.left for r, f in new if r.scope == scope):
+                    drawers[scope] = self._filled(scope, all_filed)
+                continue
             drawers[scope] = drawer.changed(
                 [(r, f) for r, f in gone if r.scope == scope],
                 [(r, f) for r, f in new if r.scope == scope],
@@ -171,6 +175,12 @@ class RelationIndex:
         index = RelationIndex(self.relation, filer, all_filed, drawers)
         index._filtered = {key: f.without(removed) for key, f in self._filtered.items()}
         return index
+
+    def _filled(self, scope: str, all_filed: Layered[Any, Filed]) -> Drawer:
+        """Return the drawer of a scope that has its first entry on the left."""
+        pairs = [(ref, all_filed.get(ref)) for ref in all_filed if ref.scope == scope]
+        pairs.sort(key=lambda pair: pair[0].order)
+        return Drawer.of(self.relation, pairs)
 
     # Questions
 

@@ -194,3 +194,15 @@ def test_graphviz_reads_the_graph() -> None:
 def test_formats_have_names() -> None:
     """The command line offers these."""
     assert sorted(FORMATS) == ["dot", "json", "mermaid", "text"]
+
+
+def test_keys_of_declared_relations_read_as_values() -> None:
+    """The namespace beside a key that holds only there; composite keys by their parts."""
+    from kpolicy.relations.explain import key_text
+
+    assert key_text(("shop", "string", "orders")) == "orders in shop"
+    assert key_text(("", "number", 3)) == "3"
+    assert key_text(("", "list", ("string", "a"), ("number", 1))) == "a/1"
+    assert key_text(("apps", "Deployment", "shop", "web")) == "Deployment shop/web"
+    assert key_text(("", "Node", "", "n")) == "Node n"
+    assert key_text(("group", "system:masters")) == "group system:masters"

@@ -206,3 +206,20 @@ def test_every_relation_is_documented() -> None:
     text = (Path(__file__).parents[2] / "docs" / "joins.md").read_text(encoding="utf-8")
     for name in directory(relations()):
         assert f"`{name}`" in text or name.startswith("kube-linter-"), name
+
+
+def test_nothing_is_filed_while_nobody_refers() -> None:
+    """A relation whose left side is empty keeps no buckets, and wakes with the first reference."""
+    pod = resource(obj("Pod", "p"), "p.yaml")
+    claim = resource(obj("PersistentVolumeClaim", "c"), "c.yaml")
+    first = Snapshot.of([pod, claim])
+    index = first.index(MOUNTS_CLAIM)
+    assert index._drawers[""].dormant
+    assert not index.any(claim, None, True)
+    second = first.with_file("d.yaml", [resource(obj("PersistentVolumeClaim", "d"), "d.yaml")])
+    assert second.index(MOUNTS_CLAIM)._drawers[""].dormant
+    mounter = resource(workload("Pod", "m", volumes=[claim_volume("d")]), "m.yaml")
+    third = second.with_file("m.yaml", [mounter])
+    assert names(third.index(MOUNTS_CLAIM).related(mounter)) == ["d"]
+    assert third.index(MOUNTS_CLAIM).count(third.files["d.yaml"][0], None, True) == 1
+    assert third.index(MOUNTS_CLAIM).count(claim, None, True) == 0
