@@ -20,7 +20,7 @@ import pluggy
 from kpolicy.errors import PluginError, Problem
 from kpolicy.hookspecs import API_VERSION, Hooks
 from kpolicy.plugins.deadline import deadline
-from kpolicy.plugins.discovery import GROUP, Candidate, candidates, digest
+from kpolicy.plugins.discovery import GROUP, Candidate, Status, candidates, digest
 
 if TYPE_CHECKING:
     from kpolicy.cel.declarations import Library
@@ -202,6 +202,25 @@ class PluginHost:
         return self._values("kpolicy_reporters", Reporter, lambda r: r.name)
 
     # What belongs to all hooks.
+
+    def register(self, plugin: Any, name: str) -> Problem | None:
+        """Add a plugin that is at hand (an object or module with hooks), not one that is installed.
+
+        For tests and for programs that embed kpolicy. Returns what is wrong with it, None when
+        nothing is. Worker processes do not know it: scan with one job.
+        """
+        problem: Problem | None
+        if name in self.plugins:
+            problem = Problem(f'a plugin is called "{name}" already', None, "give it another name")
+        else:
+            problem = _adopt(self.manager, plugin, name, f'plugin "{name}"')
+            made = Candidate(name, name, "", type(plugin).__name__)
+            status: Status = "failed" if problem else "active"
+            self.plugins = {**self.plugins, name: made.with_status(status, problem)}
+        if problem is not None:
+            self.problems.append(problem)
+        self._answers.clear()
+        return problem
 
     def answers(self, hook: str) -> tuple[tuple[str, Any], ...]:
         """Return (plugin, thing) of a hook that has been asked."""
@@ -424,6 +443,11 @@ def _register(
 
             traceback.print_exception(error)
         return Problem(f"{label} cannot be imported: {describe(error)}", None, _DEBUG_HINT)
+    return _adopt(manager, plugin, candidate.name, label)
+
+
+def _adopt(manager: pluggy.PluginManager, plugin: Any, name: str, label: str) -> Problem | None:
+    """Register a plugin that is at hand; return what is wrong, leaving the manager without it."""
     api = getattr(plugin, "kpolicy_api", API_VERSION)
     if api != API_VERSION:
         hint = "upgrade kpolicy" if isinstance(api, int) and api > API_VERSION else "upgrade it"
@@ -431,15 +455,15 @@ def _register(
             f"{label} needs plugin API {api!r}; this kpolicy has {API_VERSION}", None, hint
         )
     try:
-        manager.register(plugin, candidate.name)
-        wrong = _misfits(manager, candidate.name)
+        manager.register(plugin, name)
+        wrong = _misfits(manager, name)
         if not wrong:
             manager.check_pending()
             return None
     except (pluggy.PluginValidationError, ValueError, TypeError) as error:
         wrong = " ".join(str(error).split())
-    if manager.get_plugin(candidate.name) is not None:
-        manager.unregister(name=candidate.name)
+    if manager.get_plugin(name) is not None:
+        manager.unregister(name=name)
     return Problem(f"{label} does not fit the hooks: {wrong}", None, "docs/plugins.md lists them")
 
 

@@ -12,10 +12,11 @@ import pytest
 
 from kpolicy.errors import Problem
 from kpolicy.findings import Finding, Place, ResourceRef
-from kpolicy.hookspecs import Hooks
+from kpolicy.hookspecs import Hooks, hookimpl
 from kpolicy.location import SourceLocation
 from kpolicy.plugins.discovery import _may_have_plugins
 from kpolicy.plugins.manager import BUILTIN, PluginHost, make_plugin_manager, make_toolbox
+from kpolicy.reporters.model import Reporter
 
 Install = Callable[..., str]
 
@@ -428,3 +429,27 @@ def test_a_quick_look_leaves_archives_to_importlib(tmp_path: Path) -> None:
     archive = tmp_path / "plugins.zip"
     archive.write_bytes(b"")
     assert _may_have_plugins([str(archive)])
+
+
+def test_a_plugin_at_hand_can_be_registered() -> None:
+    class Mine:
+        @hookimpl
+        def kpolicy_reporters(self) -> list[Reporter]:
+            return [Reporter("mine", lambda report, context: "mine")]
+
+    host = make_plugin_manager(entry_points=False)
+    host.reporters()
+    assert host.register(Mine(), "mine") is None
+    assert "mine" in names(host.reporters())
+    assert host.plugins["mine"].status == "active"
+    assert "is called" in str(host.register(Mine(), "mine"))
+
+
+def test_a_plugin_at_hand_is_held_to_the_contract() -> None:
+    class Wrong:
+        kpolicy_api = 99
+
+    host = make_plugin_manager(entry_points=False)
+    assert "needs plugin API 99" in str(host.register(Wrong(), "wrong"))
+    assert host.plugins["wrong"].status == "failed"
+    assert len(host.problems) == 1
