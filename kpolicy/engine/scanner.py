@@ -31,6 +31,11 @@ def scan(request: ScanRequest, toolbox: Toolbox) -> Report:
     Raises `UsageError`, `ConfigError`, `PolicyError` or `PluginError` where it cannot begin; what
     is wrong with the input stands in the report.
     """
+    with without_collector():
+        return _scan(request, toolbox)
+
+
+def _scan(request: ScanRequest, toolbox: Toolbox) -> Report:
     clock = _Clock()
     config = effective_config(request)
     if config.plugins:
@@ -54,8 +59,7 @@ def scan(request: ScanRequest, toolbox: Toolbox) -> Report:
 
         base = discover_base(request, toolbox, options_of(request, config))
         base = arranged(base, request, config)
-        with without_collector():
-            found = compare(request, toolbox, config, plan, settings, discovery, base)
+        found = compare(request, toolbox, config, plan, settings, discovery, base)
         clock.lap("compare")
         return _report(request, toolbox, config, plan, found.tally, files, clock, found.findings)
     jobs = jobs_for(discovery.files, request.jobs)
@@ -64,9 +68,8 @@ def scan(request: ScanRequest, toolbox: Toolbox) -> Report:
 
         tally = parallel_phase(plan, settings, discovery.files, jobs, toolbox, request, config)
     else:
-        with without_collector():
-            watched = watch(discovery.files, request.progress)
-            tally = local_phase(plan, settings, watched, keep_bodies=plan.joins)
+        watched = watch(discovery.files, request.progress)
+        tally = local_phase(plan, settings, watched, keep_bodies=plan.joins)
     clock.lap("local")
     tally.invalid[:0] = discovery.invalid
     tally.skipped[:0] = discovery.skipped
@@ -79,8 +82,7 @@ def scan(request: ScanRequest, toolbox: Toolbox) -> Report:
         if request.progress is not None:
             request.progress("joining", 0, tally.resource_count)
         join = join_rows if jobs > 1 else join_whole
-        with without_collector():
-            join(plan, settings, tally, files, world)
+        join(plan, settings, tally, files, world)
     clock.lap("join")
     return _report(request, toolbox, config, plan, tally, files, clock)
 

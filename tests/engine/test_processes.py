@@ -1,0 +1,45 @@
+"""Every built-in policy finds the same in one process and in several."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from scan_kit import toolbox
+
+from kpolicy.engine import ScanRequest, Selection, cores, scan
+
+GENERATOR = Path(__file__).parents[2] / "benchmarks" / "generate.py"
+
+
+@pytest.fixture(scope="module")
+def generated(tmp_path_factory):
+    """Return a directory with realistic manifests, split sidecars among them."""
+    root = tmp_path_factory.mktemp("generated")
+    command = [sys.executable, str(GENERATOR), "160", str(root)]
+    subprocess.run(command, check=True, capture_output=True)
+    return root
+
+
+@pytest.mark.parametrize("everything", [False, True])
+def test_all_policies_agree(generated, monkeypatch, everything):
+    """Bodies stay in the workers, answers are guessed there: nobody can tell from the report."""
+    monkeypatch.setattr(cores, "_WORTH_A_PROCESS", 1)
+    box = toolbox()
+
+    def report(jobs):
+        request = ScanRequest(
+            targets=(str(generated),), jobs=jobs, selection=Selection(all=True),
+            results_all=everything, isolated=True,
+        )  # fmt: skip
+        return scan(request, box)
+
+    alone, together = report(1), report(3)
+    assert len(alone.findings) > 500
+    assert {"split-sidecar", "dangling-ingress"} & {f.policy for f in alone.findings}
+    assert together.findings == alone.findings
+    assert together.summary == alone.summary
+    assert together.notes == alone.notes
+    assert {f.outcome for f in alone.findings} == ({"fail", "pass"} if everything else {"fail"})
