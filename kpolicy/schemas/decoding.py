@@ -52,6 +52,17 @@ _OTHER_WORKLOADS: Mapping[tuple[str, str], Mapping[str, Any]] = {
         replicas={"type": "integer", "format": "int32"}
     ),
     ("serving.knative.dev/v1", "Service"): _with_template(),
+    ("serving.knative.dev/v1", "Configuration"): _with_template(),
+    ("apps.kruise.io/v1alpha1", "CloneSet"): _with_template(),
+    ("apps.kruise.io/v1alpha1", "DaemonSet"): _with_template(),
+    ("apps.kruise.io/v1alpha1", "StatefulSet"): _with_template(),
+    ("apps.kruise.io/v1beta1", "StatefulSet"): _with_template(),
+    ("keda.sh/v1alpha1", "ScaledJob"): {
+        "properties": {
+            "metadata": _METADATA,
+            "spec": {"properties": {"jobTargetRef": {"properties": {"template": _TEMPLATE}}}},
+        }
+    },
 }
 
 _SUFFIX_FORMATS = ("byte", "date-time")

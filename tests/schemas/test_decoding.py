@@ -124,5 +124,11 @@ def test_the_pod_template_of_other_workloads_is_decoded() -> None:
     template = {"spec": {"containers": [{"name": "a", "env": None}]}}
     decoded = decode("apps.openshift.io/v1", "DeploymentConfig", spec={"template": template})
     assert decoded.body["spec"]["template"]["spec"]["containers"] == [{"name": "a"}]
+    decoded = decode("apps.kruise.io/v1alpha1", "CloneSet", spec={"template": template})
+    assert decoded.body["spec"]["template"]["spec"]["containers"] == [{"name": "a"}]
+    job = {"jobTargetRef": {"template": template}}
+    decoded = decode("keda.sh/v1alpha1", "ScaledJob", spec=job)
+    inner = decoded.body["spec"]["jobTargetRef"]["template"]["spec"]
+    assert inner["containers"] == [{"name": "a"}]
     wrong = decode("argoproj.io/v1alpha1", "Rollout", spec={"template": []}).wrong
     assert wrong is not None and wrong.pointer == "/spec/template"
