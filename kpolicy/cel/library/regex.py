@@ -9,16 +9,23 @@ Kubernetes up to 1.37). The language is RE2's: no backtracking, so no pattern is
 from __future__ import annotations
 
 from functools import lru_cache
+from time import process_time
 from typing import Any, Final
 
 from kpolicy.cel.declarations import Function, Library, Overload
 from kpolicy.cel.errors import CelError
-from kpolicy.cel.library.limits import check_elements, check_text
+from kpolicy.cel.library.limits import check_text
 from kpolicy.cel.types import INT, STRING, list_of, optional_of
 from kpolicy.cel.values import Optional
 
 #: Start and end in bytes of the whole match and of each group; (-1, -1) for a group left out.
 Spans = tuple[tuple[int, int], ...]
+
+#: Matches that one call may find.
+MAX_MATCHES: Final = 100_000
+_MAX_SECONDS: Final = 1
+#: Bytes that searches may have looked at, at most, before the clock is read again.
+_CLOCK_AFTER: Final = 20_000_000
 
 
 @lru_cache(maxsize=512)
@@ -74,9 +81,10 @@ def _matches(pattern: Any, text: bytes, limit: int = -1) -> list[Spans]:
     An empty match directly behind the match before it does not count, as in Go's `FindAll`.
     """
     found: list[Spans] = []
-    position = 0
+    position = unread = 0
     previous_end = -1
     groups = range(pattern.groups + 1)
+    start_time = process_time()
     while position <= len(text) and (limit < 0 or len(found) < limit):
         match = pattern.search(text, position)
         if match is None:
@@ -90,8 +98,17 @@ def _matches(pattern: Any, text: bytes, limit: int = -1) -> list[Spans]:
             found.append(tuple(match.span(group) for group in groups))
             position = end
         previous_end = end
-        if len(found) > 100_000:
-            check_elements("findAll", len(found))
+        if len(found) > MAX_MATCHES:
+            raise CelError(f"a regular expression matches more than {MAX_MATCHES} times")
+        # One search is linear, but each may look at all that follows, as `(a*b)|a` does in "aaa".
+        unread += len(text) - start
+        if unread > _CLOCK_AFTER:
+            unread = 0
+            if process_time() - start_time > _MAX_SECONDS:
+                raise CelError(
+                    f"finding all matches takes more than {_MAX_SECONDS} seconds; "
+                    "write a regular expression that need not look ahead to the end of the text"
+                )
     return found
 
 

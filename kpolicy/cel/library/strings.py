@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from kpolicy.cel.declarations import Function, Library, Overload
 from kpolicy.cel.errors import CelError
-from kpolicy.cel.library.limits import check_elements, check_text
+from kpolicy.cel.library.limits import MAX_ELEMENTS, check_elements, check_text
 from kpolicy.cel.types import DYN, INT, STRING, list_of
 from kpolicy.cel.values import show
 
@@ -106,14 +106,14 @@ def split(text: str, separator: str, limit: int = -1) -> list[str]:
     """
     if limit == 0:
         return []
+    if len(text) >= MAX_ELEMENTS:
+        count = text.count(separator) + bool(separator)
+        check_elements("split", count if limit < 0 else min(count, limit))
     if separator:
-        parts = text.split(separator, -1 if limit < 0 else min(limit - 1, len(text)))
-    elif limit < 0 or limit >= len(text):
-        parts = list(text)
-    else:
-        parts = [*text[: limit - 1], text[limit - 1 :]]
-    check_elements("split", len(parts))
-    return parts
+        return text.split(separator, -1 if limit < 0 else min(limit - 1, len(text)))
+    if limit < 0 or limit >= len(text):
+        return list(text)
+    return [*text[: limit - 1], text[limit - 1 :]]
 
 
 def substring(text: str, start: int) -> str:
