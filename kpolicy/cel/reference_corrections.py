@@ -40,9 +40,9 @@ CORRECTIONS: Mapping[str, str] = {
         "string(true) is 'true', string(1.0) is '1', string(bytes) refuses what is not UTF-8; "
         "cel-python answers 'True' and '1.0' ('Standard Definitions'; digits as cel-go)"
     ),
-    "conversion-to-int": (
+    "conversion-to-number": (
         "a string is converted when it is a decimal number in range, a double when it is in "
-        "range; cel-python takes '0x1' and rounds at the limits ('Standard Definitions')"
+        "range; cel-python takes '0x1' and ' 1' and rounds at the limits ('Standard Definitions')"
     ),
     "has-hides-errors": (
         "has(e.f) is an error when e is one, or is no map; cel-python answers false ('Field "
@@ -389,6 +389,12 @@ def _as_integer(low: int, high: int, signed: bool) -> Callable[..., Any]:
     return convert
 
 
+def _as_double(theirs: Callable[..., Any], value: Any) -> Any:
+    if isinstance(value, str) and (value != value.strip() or "_" in value):
+        return _fail("type conversion error")
+    return theirs(value)
+
+
 def _indexed(theirs: Callable[..., Any], container: Any, key: Any) -> Any:
     from celpy import celtypes
 
@@ -427,7 +433,8 @@ def _operators() -> Mapping[str, Mapping[str, Callable[..., Any]]]:
         "division-of-doubles": {"_/_": _divided},
         "types-of-results": dict.fromkeys(("_+_", "_-_", "_*_", "-_"), _typed),
         "conversion-to-string": {"string": _as_string},
-        "conversion-to-int": {
+        "conversion-to-number": {
+            "double": _as_double,
             "int": _as_integer(-(2**63), 2**63, signed=True),
             "uint": _as_integer(0, 2**64, signed=False),
         },

@@ -30,6 +30,9 @@ NATIVE_METHODS = frozenset((
     "getMilliseconds",
 ))  # fmt: skip
 
+#: Texts of bound values that are longer are evaluated once, and not copied.
+_MAX_COPIED = 2000
+
 _BINARY = {
     "_+_": "+", "_-_": "-", "_*_": "*", "_/_": "/", "_%_": "%", "_==_": "==", "_!=_": "!=",
     "_<_": "<", "_<=_": "<=", "_>_": ">", "_>=_": ">=", "@in": "in", "_&&_": "&&", "_||_": "||",
@@ -259,7 +262,12 @@ class _Writer:
                 return f"x_sorted({ranged}, {keys})"
 
     def write_Bind(self, node: nodes.Bind) -> str:
+        # As with slots, the value is written where it is used: one that fails and is not used does
+        # no harm. Names of macros' variables differ by depth, so none is caught on the way.
         value = self.write(node.value)
+        if len(value) < _MAX_COPIED:
+            with self.scope({node.variable: value}):
+                return self.write(node.body)
         variable = self.fresh(node.variable)
         with self.scope({node.variable: variable}):
             return f"[{value}].map({variable}, {self.write(node.body)})[0]"

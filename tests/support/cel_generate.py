@@ -177,7 +177,8 @@ class Case:
 class _Draws:
     """Draws expressions by type; the deeper, the sooner it ends at a leaf."""
 
-    def __init__(self, random: Random) -> None:
+    def __init__(self, random: Random, extended: bool = False) -> None:
+        self.makers = _ALL_MAKERS if extended else _MAKERS
         self.random = random
         self.pick = random.randrange
         self.choose = random.choice
@@ -190,8 +191,7 @@ class _Draws:
         """Return an expression of a type."""
         if depth <= 0 or self.pick(6) == 0:
             return self.leaf(kind)
-        options = _MAKERS[kind]
-        return str(self.choose(options)(self, depth - 1))
+        return str(self.choose(self.makers[kind])(self, depth - 1))
 
     def leaf(self, kind: Type) -> str:
         """Return a variable or a literal."""
@@ -309,6 +309,85 @@ class _Draws:
         self.locals.pop()
         return self.use(macro, f"({target}).{macro}({name}, {inner})")
 
+    # What cel-python's grammar lacks
+
+    def within(self, locals_: list[tuple[str, Type]], kind: Type, depth: int) -> str:
+        """Return an expression in which more local variables are visible."""
+        self.locals += locals_
+        text = self.expression(kind, depth)
+        del self.locals[-len(locals_) :]
+        return text
+
+    def pairs(self) -> tuple[Type, list[tuple[str, Type]]]:
+        """Choose what a macro with two variables goes over, and its variables."""
+        ranged, key, value = self.choose(
+            [(INTS, INT, INT), (STRINGS, INT, STRING), (COUNTS, STRING, INT)]
+        )
+        return ranged, [("k", key), (str(self.choose(["v", "i", "x"])), value)]
+
+    def two_variables(self, macro: str, depth: int) -> str:
+        ranged, names = self.pairs()
+        target = self.expression(ranged, depth)
+        body = self.within(names, BOOL, depth)
+        return self.use(f"{macro}/2", f"({target}).{macro}(k, {names[1][0]}, {body})")
+
+    def transformed(self, macro: str, kind: Type, depth: int) -> str:
+        ranged, names = self.pairs()
+        if macro != "transformList":
+            ranged, names = COUNTS, [("k", STRING), ("v", INT)]
+        target = self.expression(ranged, depth)
+        test = f"{self.within(names, BOOL, depth)}, " if self.pick(2) else ""
+        body = self.within(names, kind, depth)
+        if macro == "transformMapEntry":
+            body = f"{{{self.within(names, STRING, depth)}: {body}}}"
+        return self.use(macro, f"({target}).{macro}(k, {names[1][0]}, {test}{body})")
+
+    def bound(self, kind: Type, depth: int) -> str:
+        of = self.choose([INT, STRING, INTS, BOOL, DYN])
+        name = str(self.choose(["x", "y", "i", "object"]))
+        value = self.expression(of, depth)
+        body = self.within([(name, of)], kind, depth)
+        return self.use("bind", f"cel.bind({name}, {value}, {body})")
+
+    def optional(self, kind: Type, depth: int) -> str:
+        """Return an optional of a type."""
+        shape = self.pick(5)
+        if shape == 0:
+            return self.use("optional.of", f"optional.of({self.expression(kind, depth)})")
+        if shape == 1 and kind == INT:
+            return self.use(
+                "[?]", f"({self.expression(INTS, depth)})[?{self.expression(INT, depth)}]"
+            )
+        if shape == 2 and kind == INT:
+            return self.use(".?", f"({self.expression(COUNTS, depth)}).?{self.choose(KEYS[:-1])}")
+        if shape == 3:
+            target = self.optional(INT, depth - 1) if depth > 0 else "ints[?0]"
+            body = self.within([("x", INT)], kind, depth)
+            return self.use("optMap", f"({target}).optMap(x, {body})")
+        inner = self.expression(kind, depth)
+        return self.use("ofNonZeroValue", f"optional.ofNonZeroValue({inner})")
+
+    def unwrapped(self, kind: Type, depth: int) -> str:
+        default = self.expression(kind, depth)
+        return self.use("orValue", f"({self.optional(kind, depth)}).orValue({default})")
+
+    def optional_path(self, depth: int) -> str:
+        keys = [str(self.choose(KEYS[:-1])) for _ in range(1 + self.pick(3))]
+        text = "object" if self.visible("object") is None else self.path()
+        text += "".join(self.choose([f".?{key}", f"[?{literal(key)}]"]) for key in keys)
+        return self.use(".?", f"{text}.orValue({self.expression(DYN, depth)})")
+
+    def presence_of_optional(self, depth: int) -> str:
+        return self.use("hasValue", f"({self.optional(INT, depth)}).hasValue()")
+
+    def optional_list(self, depth: int) -> str:
+        a, b = self.optional(INT, depth), self.expression(INT, depth)
+        return self.use("[?x]", f"[?{a}, {b}]")
+
+    def optional_map(self, depth: int) -> str:
+        a, b = self.optional(INT, depth), self.expression(INT, depth)
+        return self.use("{?k: v}", f"{{?'a': {a}, 'b': {b}}}")
+
     def filtered(self, kind: Type, depth: int) -> str:
         target = self.expression(kind, depth)
         self.locals.append(("x", kind.parameters[0]))
@@ -413,12 +492,44 @@ _MAKERS: dict[Type, list[Callable[[_Draws, int], str]]] = {
 }  # fmt: skip
 
 
-def make_case(random: Random, depth: int = 5) -> Case:
-    """Return a program and its inputs."""
-    draws = _Draws(random)
+def _with_extensions() -> dict[Type, list[Callable[[_Draws, int], str]]]:
+    made = {kind: [*makers] for kind, makers in _MAKERS.items()}
+    for kind in (INT, BOOL, STRING, INTS, DYN):
+        made[kind] += [
+            lambda g, d, k=kind: g.bound(k, d),  # type: ignore[misc]
+            lambda g, d, k=kind: g.unwrapped(k, d),  # type: ignore[misc]
+        ]
+    made[BOOL] += [
+        lambda g, d: g.two_variables(g.choose(["all", "exists", "existsOne"]), d),
+        _Draws.presence_of_optional,
+    ]
+    made[INTS] += [lambda g, d: g.transformed("transformList", INT, d), _Draws.optional_list]
+    made[STRINGS] += [lambda g, d: g.transformed("transformList", STRING, d)]
+    made[COUNTS] += [
+        lambda g, d: g.transformed("transformMap", INT, d),
+        lambda g, d: g.transformed("transformMapEntry", INT, d),
+        _Draws.optional_map,
+    ]
+    made[DYN] += [_Draws.optional_path]
+    return made
+
+
+_ALL_MAKERS = _with_extensions()
+
+#: What the extensions draw.
+EXTENSIONS = {
+    "all/2", "exists/2", "existsOne/2", "transformList", "transformMap", "transformMapEntry",
+    "bind", "optional.of", "ofNonZeroValue", "[?]", ".?", "optMap", "orValue", "hasValue", "[?x]",
+    "{?k: v}",
+}  # fmt: skip
+
+
+def make_case(random: Random, depth: int = 5, *, extended: bool = False) -> Case:
+    """Return a program and its inputs; `extended` draws what cel-python's grammar lacks, too."""
+    draws = _Draws(random, extended)
     depth = random.randint(2, depth)
     kind = random.choice([BOOL, BOOL, BOOL, INT, UINT, DOUBLE, STRING, INTS, STRINGS, BYTES])
-    source = str(random.choice(_MAKERS[kind])(draws, depth - 1))
+    source = str(random.choice(draws.makers[kind])(draws, depth - 1))
     names = set(re.findall(r"[a-z]+", source))
     bindings = {n: INPUTS[of](random) for n, of in VARIABLES.items() if n in names}
     if "object" in bindings:
@@ -426,6 +537,8 @@ def make_case(random: Random, depth: int = 5) -> Case:
     return Case(source, kind, bindings, frozenset(draws.used))
 
 
-def cases(depth: int = 5) -> st.SearchStrategy[Case]:
+def cases(depth: int = 5, *, extended: bool = False) -> st.SearchStrategy[Case]:
     """Return programs with inputs; each from one drawn seed, so that no two are near copies."""
-    return st.randoms(use_true_random=True).map(lambda random: make_case(random, depth))
+    return st.randoms(use_true_random=True).map(
+        lambda random: make_case(random, depth, extended=extended)
+    )
