@@ -15,7 +15,7 @@ from kpolicy.frozen import FrozenDict
 from kpolicy.relations.context import JoinContext
 from kpolicy.relations.images import image_name
 from kpolicy.relations.missing import missing
-from kpolicy.relations.reading import CONTAINER_FIELDS, labels_of
+from kpolicy.relations.reading import labels_of
 from kpolicy.snapshot.kinds import EMPTY_LIST, EMPTY_MAP, split_api_version
 from kpolicy.snapshot.resource import ResourceKey
 from kpolicy.snapshot.world import Reference
@@ -161,13 +161,7 @@ def _field(name: str) -> Any:
 
 
 def _all_containers(context: JoinContext, body: Any) -> Any:
-    spec = _pod_spec(context, body)
-    found: list[Any] = []
-    for name in CONTAINER_FIELDS:
-        value = spec.get(name)
-        if isinstance(value, list):
-            found += value
-    return found
+    return context.kinds.all_containers(body)
 
 
 def _namespace_name(context: JoinContext, body: Any) -> str:

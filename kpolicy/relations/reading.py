@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, cast
 
-from kpolicy.snapshot.kinds import EMPTY_MAP, Kinds, split_api_version
+from kpolicy.snapshot.kinds import CONTAINER_FIELDS, EMPTY_MAP, Kinds, split_api_version
 
 
 def as_map(value: Any) -> dict[str, Any]:
@@ -93,9 +93,6 @@ def pod_labels(kinds: Kinds, body: Any) -> dict[str, str] | None:
 def group_of(api_version: Any) -> str:
     """Return the API group of an apiVersion, "" for core."""
     return split_api_version(as_text(api_version))[0]
-
-
-CONTAINER_FIELDS = ("initContainers", "containers", "ephemeralContainers")
 
 
 def containers_with_pointers(spec: Any, base: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -13,13 +13,16 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from kpolicy.frozen import FrozenDict, FrozenList
 from kpolicy.snapshot.tables import built_in_kinds, custom_kinds
 
 EMPTY_MAP = FrozenDict()
 EMPTY_LIST = FrozenList()
+
+#: Where a pod spec keeps its containers, in the order in which they start.
+CONTAINER_FIELDS = ("initContainers", "containers", "ephemeralContainers")
 
 #: The groups of kinds that a match may name, besides those that plugins add.
 WORKLOADS = "workloads"
@@ -149,6 +152,14 @@ def _tables() -> Mapping[tuple[str, str], _Known]:
     return MappingProxyType(known)
 
 
+class _Pod(NamedTuple):
+    """The pod template of a body, its spec and its containers."""
+
+    template: Any
+    spec: Any
+    containers: list[Any]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Kinds:
     """All that is known about kinds; a value, see `of`."""
@@ -158,6 +169,7 @@ class Kinds:
     """Kinds that the definitions in a snapshot, or the caller, tell of."""
     given: tuple[CustomKind, ...] = ()
     """Those that came from the caller and stay whatever the snapshot holds."""
+    _last: list[tuple[Any, _Pod] | None] = field(default_factory=lambda: [None], repr=False)
     _by_api_version: dict[tuple[str, str], WorkloadKind | None] = field(
         default_factory=dict, repr=False
     )
@@ -231,6 +243,47 @@ class Kinds:
         An absent template counts as present and empty; None for a kind without one, and for
         an absent template where the API has a pointer (ReplicationController, DeploymentConfig).
         """
+        return self._pod(body).template
+
+    def pod_spec(self, body: Any) -> Any:
+        """Return the pod spec of `body`; an absent one is empty, None where `pod_template` is
+        None."""
+        return self._pod(body).spec
+
+    def all_containers(self, body: Any) -> list[Any]:
+        """Return the init, regular and ephemeral containers of `body`, [] if it makes no pods."""
+        return self._pod(body).containers
+
+    def pod_metadata(self, body: Any) -> Any:
+        """Return the metadata of the pod template; an absent one is empty."""
+        template = self.pod_template(body)
+        if template is None:
+            return None
+        metadata = template.get("metadata")
+        return metadata if isinstance(metadata, dict) else EMPTY_MAP
+
+    def _pod(self, body: Any) -> _Pod:
+        """Return what is asked of one body again and again; the last frozen one is remembered."""
+        last = self._last[0]
+        if last is not None and last[0] is body:
+            return last[1]
+        template = self._template_of(body)
+        spec: Any = None
+        containers: list[Any] = EMPTY_LIST
+        if template is not None:
+            spec = template.get("spec")
+            if not isinstance(spec, dict):
+                spec = EMPTY_MAP
+            lists = [spec.get(name) for name in CONTAINER_FIELDS]
+            found = [element for given in lists if isinstance(given, list) for element in given]
+            if found:
+                containers = FrozenList(found)
+        pod = _Pod(template, spec, containers)
+        if isinstance(body, FrozenDict):
+            self._last[0] = (body, pod)
+        return pod
+
+    def _template_of(self, body: Any) -> Any:
         workload = self._of_body(body)
         if workload is None:
             return None
@@ -240,23 +293,6 @@ class Kinds:
             if value is None:
                 return None if workload.pointer else EMPTY_MAP
         return value if isinstance(value, dict) else EMPTY_MAP
-
-    def pod_spec(self, body: Any) -> Any:
-        """Return the pod spec of `body`; an absent one is empty, None where `pod_template` is
-        None."""
-        template = self.pod_template(body)
-        if template is None:
-            return None
-        spec = template.get("spec")
-        return spec if isinstance(spec, dict) else EMPTY_MAP
-
-    def pod_metadata(self, body: Any) -> Any:
-        """Return the metadata of the pod template; an absent one is empty."""
-        template = self.pod_template(body)
-        if template is None:
-            return None
-        metadata = template.get("metadata")
-        return metadata if isinstance(metadata, dict) else EMPTY_MAP
 
     def _of_body(self, body: Any) -> WorkloadKind | None:
         if not isinstance(body, dict):

@@ -263,3 +263,25 @@ def test_definitions_tell_kind_plural_and_scope() -> None:
     for odd in (None, {}, crd(), crd(group="x.io"), crd(group="", names=names), crd(names=names),
                 {**crd(group="x.io", names=names), "apiVersion": "v1"}):  # fmt: skip
         assert custom_kind_of(odd) is None
+
+
+def test_what_is_remembered_of_one_body_is_not_told_of_another() -> None:
+    """Bodies asked in turn, equal ones and plain dicts among them, give their own elements."""
+    kinds = Kinds.of()
+
+    def pod(name: str) -> Any:
+        return {"apiVersion": "v1", "kind": "Pod", "spec": {"containers": [{"name": name}]}}
+
+    one, other, same = freeze(pod("a")), freeze(pod("b")), freeze(pod("a"))
+    for body in (one, other, one, same, one, other, {}, one):
+        if body:
+            assert kinds.pod_spec(body) is body["spec"]
+            assert kinds.all_containers(body)[0] is body["spec"]["containers"][0]
+        else:
+            assert kinds.all_containers(body) == []
+    plain = pod("x")
+    assert kinds.all_containers(plain)[0]["name"] == "x"
+    plain["spec"]["containers"][0] = {"name": "y"}
+    assert kinds.all_containers(plain)[0]["name"] == "y"
+    crd = kinds.with_custom([CustomKind("x.io", "Moon", "", True)])
+    assert crd.pod_spec(one) is one["spec"]
