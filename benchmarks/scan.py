@@ -33,23 +33,24 @@ BEGIN, END = "<!-- scan: begin -->", "<!-- scan: end -->"
 READ = """
 import sys, time
 from kpolicy.manifests import discover, load
-started = time.perf_counter()
+started = time.process_time()
 files = discover(sys.argv[1:]).files
-found = time.perf_counter()
+found = time.process_time()
 documents = size = 0
 for file in files:
     documents += len(load(file).documents)
     size += file.size
-done = time.perf_counter()
+done = time.process_time()
 print(len(files), documents, size, found - started, done - found)
 """
 
 
 @dataclass(frozen=True)
 class Run:
-    """One process: how long it took, what its largest process held, what it reported."""
+    """One scan: how long it took, what its largest process held, what it reported."""
 
     seconds: float
+    cpu_seconds: float
     peak_megabytes: float
     summary: dict[str, object]
 
@@ -63,13 +64,15 @@ class Row:
     resources: int
     findings: int
     seconds: float
+    cpu_seconds: float
     peak_megabytes: float
 
     def __str__(self) -> str:
         rate = self.resources / self.seconds if self.seconds else 0
         return (
             f"| {self.name} | {self.jobs} | {self.resources:,} | {self.findings:,} "
-            f"| {self.seconds:.3f} | {rate:,.0f} | {self.peak_megabytes:.0f} |"
+            f"| {self.seconds:.3f} | {self.cpu_seconds:.3f} | {rate:,.0f} "
+            f"| {self.peak_megabytes:.0f} |"
         )
 
 
@@ -92,7 +95,8 @@ def run(target: Path, jobs: int, more: list[str]) -> Run:
         report = json.loads(out.read() or b"{}")
     if "summary" not in report:
         raise SystemExit(f"{' '.join(command)} reported nothing:\n{stderr}")
-    return Run(seconds, usage.ru_maxrss / 1024, report["summary"])
+    cpu = usage.ru_utime + usage.ru_stime
+    return Run(seconds, cpu, usage.ru_maxrss / 1024, report["summary"])
 
 
 def measure(name: str, target: Path, jobs: int, repeat: int, more: list[str]) -> Row:
@@ -111,6 +115,7 @@ def measure(name: str, target: Path, jobs: int, repeat: int, more: list[str]) ->
         resources if isinstance(resources, int) else 0,
         count,
         statistics.median(one.seconds for one in runs),
+        statistics.median(one.cpu_seconds for one in runs),
         max(one.peak_megabytes for one in runs),
     )
 
@@ -186,6 +191,7 @@ def main() -> None:
 
     rows: list[str] = []
     reading: list[str] = []
+    loads = [0.0]
     with tempfile.TemporaryDirectory() as directory:
         first = True
         for name, target in inputs(options.sizes, options.real, Path(directory), options.seed):
@@ -193,6 +199,7 @@ def main() -> None:
                 run(target, 1, more)  # fills the cache of compiled policies
                 first = False
             for jobs in options.jobs:
+                loads.append(os.getloadavg()[0])
                 row = measure(name, target, jobs, options.repeat, more)
                 print(row, flush=True)
                 rows.append(str(row))
@@ -209,13 +216,15 @@ def main() -> None:
             "## Scan",
             "",
             f"`{command}` on {machine()}; median of {options.repeat} runs, start-up included, "
-            "no cached results. Peak memory is that of the largest process.",
+            "no cached results. CPU seconds are those of all processes, peak memory is that of the "
+            f"largest one. Load of the machine meanwhile: {max(loads):.1f} (above the number of "
+            "cores, other work slowed these runs).",
             "",
-            "| input | jobs | resources | findings | seconds | resources/s | peak MB |",
-            "|---|---|---|---|---|---|---|",
+            "| input | jobs | resources | findings | seconds | CPU s | resources/s | peak MB |",
+            "|---|---|---|---|---|---|---|---|",
             *rows,
             "",
-            "Reading alone (find the files; read, parse and freeze them), one core, best of "
+            "Reading alone (find the files; read, parse and freeze them), CPU seconds, best of "
             f"{options.repeat}:",
             "",
             "| input | files | objects | MB | find s | read s | files/s | MB/s |",
