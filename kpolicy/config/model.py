@@ -87,5 +87,7 @@ class Config:
     """Plugins that must be installed, with a version specifier ("" = any)."""
     checks: tuple[Mapping[str, Any], ...] = ()
     """`customChecks` of a `.kube-linter.yaml`, as written."""
+    notes: tuple[str, ...] = ()
+    """What the user should know of how it was found."""
     origins: Mapping[str, SourceLocation] = field(default_factory=lambda: _EMPTY)
     """Where each setting was written, by dotted key (`params.split-sidecar.roles`, `include.0`)."""

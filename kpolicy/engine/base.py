@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kpolicy.engine.base_config import starting_directory
 from kpolicy.engine.findings import Anchor, Placer, finish
 from kpolicy.engine.join import JoinEvaluator
 from kpolicy.engine.local import LocalEvaluator, Settings, Tally
@@ -46,11 +47,8 @@ def discover_base(request: ScanRequest, toolbox: Toolbox, options: SourceOptions
 
     if Path(request.base).is_dir():
         return _moved(request, discover([request.base], toolbox.sources or None, options))
-    target = Path(request.targets[0]) if request.targets[0] != "-" else Path()
-    start = target if target.is_dir() else target.absolute().parent
-    while not start.is_dir():
-        start = start.parent
-    return discover_revision(str(start), request.base, request.targets, options)
+    start = str(starting_directory(request))
+    return discover_revision(start, request.base, request.targets, options)
 
 
 def _moved(request: ScanRequest, found: Discovery) -> Discovery:

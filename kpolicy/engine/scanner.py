@@ -121,7 +121,14 @@ def _report(
     if request.baseline:
         from kpolicy.suppress.baseline import read_baseline
 
-        baseline = read_baseline(request.baseline)
+        content, told = None, ""
+        if request.base:
+            from kpolicy.engine.base_config import baseline_of_base
+
+            content, told = baseline_of_base(request)
+        if told:
+            tally.notes.append(Note(told))
+        baseline = read_baseline(request.baseline, content)
     rules = Rules(
         config=config,
         baseline=baseline,
@@ -143,7 +150,7 @@ def _report(
 
         known = [f for f in outcome.suppressed if _is_known(f)]
         write_baseline(request.write_baseline, [*reported, *known])
-    notes = [*tally.notes, *outcome.notes]
+    notes = [*(Note(text) for text in config.notes), *tally.notes, *outcome.notes]
     if config.checks:
         names = ", ".join(str(check.get("name", "?")) for check in config.checks[:5])
         at = config.checks[0].get("location")

@@ -33,6 +33,10 @@ def effective_config(request: ScanRequest) -> Config:
 
     found = {target: discover(target) for target in request.targets}
     paths = sorted({str(path) for path in found.values() if path is not None})
+    if request.base and len(paths) < 2:
+        from kpolicy.engine.base_config import config_of_base
+
+        return config_of_base(request, next((p for p in found.values() if p is not None), None))
     if not paths:
         return Config()
     if len(paths) > 1:

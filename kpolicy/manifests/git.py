@@ -16,7 +16,7 @@ from kpolicy.manifests.loader import too_large
 from kpolicy.manifests.model import Discovery, Invalid, ManifestFile, SourceOptions
 from kpolicy.manifests.paths import Excludes, excludes, shown_path
 
-__all__ = ["discover_revision", "repository_root"]
+__all__ = ["discover_revision", "read_revision", "repository_root"]
 
 _SECONDS = 120
 _SYMLINK = "120000"
@@ -158,6 +158,25 @@ def discover_revision(
         return _read(_Tree.of(root, commit), targets, options)
     except _GitFailed as error:
         raise ManifestError(f"git could not read {revision}: {error}") from None
+
+
+def read_revision(repository: str, revision: str, path: str) -> bytes | None:
+    """Return what the file at `path` held in `revision`, None where there was none.
+
+    A path outside the repository is None too. Raises `UsageError` for an unknown revision or
+    without git or a repository, and `ManifestError` when git fails.
+    """
+    root = repository_root(repository)
+    commit = _commit(root, revision)
+    real_root = os.path.realpath(root)
+    real = os.path.realpath(path)
+    if not real.startswith(real_root.rstrip(os.sep) + os.sep):
+        return None
+    name = os.path.relpath(real, real_root).replace(os.sep, "/")
+    try:
+        return _git(root, "cat-file", "blob", f"{commit}:{name}")
+    except _GitFailed:
+        return None
 
 
 def _read(tree: _Tree, targets: Sequence[str], options: SourceOptions) -> Discovery:

@@ -16,12 +16,15 @@ from kpolicy.location import SourceLocation
 VERSION = 1
 
 
-def read_baseline(path: str) -> frozenset[str]:
-    """Return the fingerprints in a baseline file. Raises `UsageError` where it is none."""
+def read_baseline(path: str, content: bytes | None = None) -> frozenset[str]:
+    """Return the fingerprints in a baseline file, or in `content` as if that stood there.
+
+    Raises `UsageError` where it is none.
+    """
     at = SourceLocation(path)
     hint = "`kpolicy scan --write-baseline FILE` makes one"
     try:
-        data: Any = json.loads(Path(path).read_text(encoding="utf-8"))
+        data: Any = json.loads(Path(path).read_bytes() if content is None else content)
     except OSError as error:
         raise UsageError(Problem(f"cannot be read: {error.strerror}", at, hint)) from error
     except ValueError as error:

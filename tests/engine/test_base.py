@@ -164,3 +164,82 @@ def test_the_work_tree_is_left_alone(repo):
         ["git", "status", "--porcelain"], cwd=root, capture_output=True, text=True
     )
     assert done.stdout == " M a.yaml\n"
+
+
+def scanned(root, *policies, **request):
+    """Scan with the discovered configuration."""
+    from scan_kit import toolbox
+
+    from kpolicy.engine import ScanRequest, scan
+
+    folder = write(root.parent / "policies", {f"p{n}.yaml": p for n, p in enumerate(policies)})
+    return scan(
+        ScanRequest(targets=(str(root),), policy_paths=(str(folder),), builtin=False, **request),
+        toolbox(),
+    )
+
+
+def test_the_configuration_is_the_bases_and_its_change_is_noted(repo):
+    """The author of a violation also writes the tree's configuration."""
+    root = repo({".kpolicy.yaml": "severity: {bad: error}\n", "a.yaml": deployment("web", "x")})
+    write(root, {".kpolicy.yaml": "exclude: [bad]\n", "a.yaml": deployment("web", "bad")})
+    assert scanned(root, BAD).findings == ()
+    report = scanned(root, BAD, base="HEAD")
+    assert [f.severity for f in report.findings] == ["error"]
+    assert ["is not in effect" in note.message for note in report.notes] == [True]
+
+
+def test_a_configuration_that_the_change_adds_is_not_in_effect(repo):
+    root = repo({"a.yaml": deployment("web", "x")})
+    write(root, {".kpolicy.yaml": "exclude: [bad]\n", "a.yaml": deployment("web", "bad")})
+    report = scanned(root, BAD, base="HEAD")
+    assert len(report.findings) == 1
+    assert "is not in effect" in report.notes[0].message
+    trusted = scanned(root, BAD, base="HEAD", config_path=str(root / ".kpolicy.yaml"))
+    assert trusted.findings == ()
+
+
+def test_an_unchanged_configuration_is_no_note(repo):
+    root = repo({".kpolicy.yaml": "severity: {bad: error}\n", "a.yaml": deployment("web", "x")})
+    write(root, {"a.yaml": deployment("web", "bad")})
+    report = scanned(root, BAD, base="HEAD")
+    assert ([f.severity for f in report.findings], report.notes) == (["error"], ())
+
+
+def test_a_configuration_that_the_change_removes_stays_in_effect(repo):
+    root = repo({".kpolicy.yaml": "severity: {bad: error}\n", "a.yaml": deployment("web", "x")})
+    (root / ".kpolicy.yaml").unlink()
+    write(root, {"a.yaml": deployment("web", "bad")})
+    report = scanned(root, BAD, base="HEAD")
+    assert [f.severity for f in report.findings] == ["error"]
+    assert len(report.notes) == 1
+
+
+def test_a_committed_baseline_is_the_bases(repo):
+    root = repo({"a.yaml": deployment("web", "x")})
+    file = root / "baseline.json"
+    run(root, BAD, write_baseline=str(file))
+    repo({})
+    write(root, {"a.yaml": deployment("web", "bad")})
+    run(root, BAD, write_baseline=str(file))
+    report = run(root, BAD, base="HEAD", baseline=str(file))
+    assert len(report.findings) == 1
+    assert "baseline.json is not in effect" in report.notes[0].message
+
+
+def test_a_baseline_that_the_base_does_not_have_counts(repo):
+    root = repo({"a.yaml": deployment("web", "x")})
+    write(root, {"a.yaml": deployment("web", "bad")})
+    run(root, BAD, write_baseline=str(root / "baseline.json"))
+    report = run(root, BAD, base="HEAD", baseline=str(root / "baseline.json"))
+    assert report.findings == ()
+    assert len(report.suppressed) == 1
+
+
+def test_the_configuration_of_a_base_directory_counts(tmp_path):
+    base = write(tmp_path / "base", {".kpolicy.yaml": "severity: {bad: info}\n"})
+    head = write(tmp_path / "head", {".kpolicy.yaml": "exclude: [bad]\n",
+                                     "a.yaml": deployment("web", "bad")})  # fmt: skip
+    report = scanned(head, BAD, base=str(base))
+    assert [f.severity for f in report.findings] == ["info"]
+    assert len(report.notes) == 1
