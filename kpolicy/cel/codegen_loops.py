@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kpolicy.cel import placed_ast as ast
 from kpolicy.cel import runtime
-from kpolicy.cel.cost import static_cost
+from kpolicy.cel.cost import has_loop, static_cost
 from kpolicy.cel.emitter import (
     Emitter,
     Target,
@@ -28,6 +28,9 @@ from kpolicy.cel.values import make_map
 
 #: CPython refuses 20 nested blocks; one is the `try`.
 _MAX_NESTING = 16
+
+#: An innermost loop that is no longer costs the turn around it no more than a constant.
+_FEW = 8
 
 #: Macros that have no early end.
 _WHOLE = frozenset(("map", "filter", "exists_one"))
@@ -77,7 +80,8 @@ class Loops(Emitter):
                 yield clause, element
             return
         ranged = self.require(self.hold(node.range, self.value(node.range)), "sized")
-        self.charge(node, ranged.code)
+        if self.loops or self.path_of(node.range) is None:
+            self.charge(node, ranged.code)
         first = f"v{node.slot}"
         self.slots[node.slot] = Value(name(first))
         target: ast.expr = ast.Name(first, ast.Store())
@@ -97,13 +101,24 @@ class Loops(Emitter):
         self.emit(ast.For(target, iterated, block or [ast.Pass()], orelse))
 
     def charge(self, node: Loop, ranged: ast.expr) -> None:
-        """Emit the charge of a whole loop: its length times the static cost of its body."""
+        """Emit the charge of a whole loop: its length times the static cost of its body.
+
+        Two loops go without: an outermost one over a field, which is no longer than the input, and
+        an innermost one over a few elements, which makes the turn around it dearer by a constant.
+        """
         self.uses_cost = True
-        price = constant(static_cost(node))
-        amount = ast.BinOp(call(self.fixed(len), ranged), ast.Mult(), price)
-        self.emit(ast.AugAssign(ast.Name("cost", ast.Store()), ast.Add(), amount))
+        size = call(self.fixed(len), ranged)
+        amount = ast.BinOp(size, ast.Mult(), constant(static_cost(node)))
         over = compare(name("cost"), ast.Gt(), constant(self.budget))
-        self.emit(ast.If(over, [self.surrender_budget(node)], []))
+        charged = [
+            ast.AugAssign(ast.Name("cost", ast.Store()), ast.Add(), amount),
+            ast.If(over, [self.surrender_budget(node)], []),
+        ]
+        if self.loops and not has_loop(node.body):
+            few = compare(size, ast.Gt(), constant(_FEW))
+            self.emit(ast.If(few, charged, []))
+        else:
+            self.emit(*charged)
 
     def surrender_budget(self, node: Loop) -> ast.stmt:
         over = OverBudget(self.budget, *line_column(self.source, node.offset), self.source)

@@ -1,7 +1,8 @@
 """What an evaluation costs: one step for each operation, charged a whole loop at a time.
 
 A loop charges the length of its list times the static cost of its body before the first turn, so
-that no turn counts. Inner loops charge themselves. Work that grows with its operands (text, `in` a
+that no turn counts. Inner loops charge themselves; the generated code leaves out the charges that
+cannot matter (`codegen_loops.Loops.charge`). Work that grows with its operands (text, `in` a
 list, regular expressions) is charged by size. Source: Kubernetes' runtime cost limits.
 """
 
@@ -27,6 +28,17 @@ def static_cost(loop: Loop) -> int:
         else:
             pending += resolved_children(node)
     return total
+
+
+def has_loop(root: Node) -> bool:
+    """Say whether a tree has a loop."""
+    pending = [root]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, Loop):
+            return True
+        pending += resolved_children(node)
+    return False
 
 
 def multiplies(root: Node) -> bool:

@@ -148,14 +148,26 @@ def test_the_budget_is_the_environments() -> None:
         cel.Environment(libraries=libraries, budget=1_000).compile(source).evaluate(bindings)
 
 
-def test_the_charge_does_not_depend_on_the_path_taken() -> None:
-    """The generated code and the exact evaluation charge a loop alike."""
-    environment = cel.Environment(libraries=cel.kubernetes_libraries(), budget=599)
-    fits = environment.compile("l.all(x, x < 1000)")
-    exceeds = environment.compile("l.all(x, x < 1000 && x > -1)")
-    bindings = {"l": list(range(100))}
-    assert fits.evaluate(bindings) is True
-    assert fits.evaluate_exactly(bindings) is True
-    for evaluate in (exceeds.evaluate, exceeds.evaluate_exactly):
+def test_the_charge_of_nested_loops_does_not_depend_on_the_path_taken() -> None:
+    """The generated code and the exact evaluation charge the inner loops alike."""
+    environment = cel.Environment(libraries=cel.kubernetes_libraries(), budget=50_000)
+    program = environment.compile("l.all(x, l.all(y, x + y < 1000))")
+    for evaluate in (program.evaluate, program.evaluate_exactly):
+        assert evaluate({"l": list(range(90))}) is True
         with pytest.raises(BudgetExceeded):
-            evaluate({"l": list(range(150))})
+            evaluate({"l": list(range(200))})
+
+
+def test_a_single_loop_over_the_input_is_not_charged() -> None:
+    """It takes no longer than reading the input did."""
+    environment = cel.Environment(libraries=cel.kubernetes_libraries(), budget=1_000)
+    bindings = {"l": list(range(2_000))}
+    assert environment.compile("l.all(x, x >= 0)").evaluate(bindings) is True
+    with pytest.raises(BudgetExceeded):
+        environment.compile("l.map(x, [x]).all(x, x[0] >= 0)").evaluate(bindings)
+
+
+def test_many_short_inner_loops_still_end() -> None:
+    source = nested("all", "true", 9)
+    with pytest.raises(BudgetExceeded):
+        cel.compile(source).evaluate({"l": list(range(8))})
