@@ -1,3 +1,4 @@
+# ruff: noqa: E501 -- the tables read better whole
 """Policies are checked against the schemas of the kinds that they match."""
 
 from __future__ import annotations
