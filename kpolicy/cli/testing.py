@@ -62,6 +62,12 @@ class Outcome:
     metavar="N",
     help="Worker processes.",
 )
+@click.option(
+    "--update",
+    is_flag=True,
+    help="Rewrite what failing cases expect to what was found; look at the difference before"
+    " you commit it.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="List the cases that passed too.")
 def test(paths: tuple[str, ...], **options: Any) -> int:
     """Run the tests that stand beside policies.
@@ -90,6 +96,10 @@ def test(paths: tuple[str, ...], **options: Any) -> int:
         raise UsageError(Problem("there are no cases to run", None, hint))
     catalogue = loaded.catalogue
     tester = PolicyTester(loaded.toolbox, catalogue.policies.values(), catalogue.texts)
+    if options["update"]:
+        _update(tester, chosen)
+        found, problems = _find(paths or (".",))
+        chosen = _chosen(found, options["pattern"])
     outcomes = _run(tester, chosen, options["jobs"])
     gaps = _gaps(tester, outcomes) if options["coverage"] else []
     _say(outcomes, gaps, options["verbose"])
@@ -173,6 +183,28 @@ def _run(tester: PolicyTester, chosen: Sequence[TestFile], jobs: int) -> list[Ou
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(jobs, context, _remember, (tester,)) as pool:
         return [o for outcomes in pool.map(_run_remembered, chosen) for o in outcomes]
+
+
+def _update(tester: PolicyTester, chosen: Sequence[TestFile]) -> None:
+    """Rewrite the findings of cases that fail because of them, and say which files changed."""
+    from kpolicy.cli.files import write_file
+    from kpolicy.errors import KpolicyError
+    from kpolicy.testing.update import updated
+
+    for tests in chosen:
+        found = {}
+        for case in tests.cases:
+            try:
+                result = tester.run_case(tests.policy, case, Path(tests.path).parent)
+            except (KpolicyError, OSError):
+                continue
+            # A case that met no resource tests nothing: that is for a person to mend.
+            if result.problems and (result.matched or case.matches == 0):
+                found[case.name] = result.findings
+        if found:
+            text = Path(tests.path).read_text(encoding="utf-8")
+            write_file(tests.path, updated(tests.path, text, found))
+            click.echo(f"{tests.path}: {len(found)} updated", err=True)
 
 
 #: In a worker process: the tester that it was made with.

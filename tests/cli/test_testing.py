@@ -140,3 +140,21 @@ def test_every_built_in_policy_passes_its_tests(run: Run) -> None:
     assert folder is not None
     result = run("test", str(folder / "sidecar"))
     assert result.exit_code == 0, result.output
+
+
+def test_update_rewrites_what_failing_cases_expect(test: Run, repository: Path) -> None:
+    path = repository / "policies" / "no-latest_test.yaml"
+    changed(repository, "line: 4", "line: 9")
+    result = test("policies", "--update")
+    assert result.exit_code == 0
+    assert result.stderr == "policies/no-latest_test.yaml: 1 updated\n"
+    assert path.read_text() == TESTS
+    assert test("policies", "--update").stderr == ""
+
+
+def test_update_leaves_a_case_that_tests_nothing(test: Run, repository: Path) -> None:
+    path = repository / "policies" / "no-latest_test.yaml"
+    path.write_text(TESTS.replace("kind: Pod", "kind: Service"))
+    before = path.read_text()
+    assert test("policies", "--update").exit_code == 1
+    assert path.read_text() == before
