@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from kpolicy.cel.declarations import Overload
-from kpolicy.cel.errors import CelError
-from kpolicy.cel.lexer import line_column
+from kpolicy.cel.errors import CelError, line_column
 from kpolicy.cel.suggest import did_you_mean
 from kpolicy.cel.types import Type
 
@@ -62,8 +61,11 @@ def undeclared_function(
     source: str, offset: int, name: str, known: Iterable[str], method: bool
 ) -> CelError:
     """A function that no library declares."""
-    shape = _MACRO_SHAPES.get(name.rpartition(".")[2])
-    hint = f"written {shape}" if shape else did_you_mean(name, known)
+    short = name.rpartition(".")[2]
+    if short in _MACRO_SHAPES:
+        message = f"the macro {short!r} takes other arguments"
+        return _error(source, offset, message, f"written {_MACRO_SHAPES[short]}")
+    hint = did_you_mean(name, known)
     what = "method" if method else "function"
     return _error(source, offset, f"undeclared reference to {what} {name!r}", hint)
 

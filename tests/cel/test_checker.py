@@ -156,7 +156,7 @@ def test_container(container: str, source: str, expected: str) -> None:
         ("[?1]", (1, 3), "expected type 'optional_type(int)' but found 'int'", ""),
         ("{?'a': 1}", (1, 8), "expected type 'optional_type(int)' but found 'int'", ""),
         ("s.optMap(x, x)", (1, 1), "expected type 'optional_type(dyn)' but found 'string'", ""),
-        ("[1].all(x)", (1, 8), "undeclared reference to method 'all'", "written list.all(x"),
+        ("[1].all(x)", (1, 8), "the macro 'all' takes other arguments", "written list.all(x"),
         ("Pod{name: 'a'}", (1, 4), "undeclared message type 'Pod'", "write a map literal"),
         ("i == 'a'", (1, 3), "found no matching overload for '==' applied to '(int, string)'",
          "A == A"),
