@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from kpolicy.cel.types import DYN, Type
 from kpolicy.policy.model import Policy
-from kpolicy.policy.programs import LazyProgram
+from kpolicy.policy.programs import LazyProgram, Patience
 
 if TYPE_CHECKING:
     from kpolicy.cel import Program
@@ -94,6 +94,7 @@ class CompileContext:
         self.kinds = kinds
         self.texts = texts
         self.engine = engine
+        self.patience = Patience()
         self._environments: dict[tuple[str, ...], Any] = {}
         self.documents: dict[str, list[SourceNode]] = {}
         """The policy files that were read again for the place of a mistake."""
@@ -117,7 +118,7 @@ class CompileContext:
 
             return cast("Program", reference_program(environment, source, expected=expected))
         program: Program = environment.compile(source, expected=expected)
-        return cast("Program", LazyProgram(source, names, lambda: program, program))
+        return cast("Program", LazyProgram(source, names, lambda: program, self.patience, program))
 
     def place(
         self, expression: Expression, error: CelError

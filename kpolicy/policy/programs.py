@@ -13,14 +13,27 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from kpolicy.cel import Program
 
-#: After how many evaluations code is made.
-PATIENCE = 100
+
+class Patience:
+    """After how many evaluations code is made; shared by the programs of a scan, which sets it.
+
+    Code costs what some 150 walks cost. A scan of many files may well make it sooner.
+    """
+
+    __slots__ = ("walks",)
+
+    def __init__(self, walks: int = 100) -> None:
+        self.walks = walks
+
+    def expect(self, files: int) -> None:
+        """Adapt to the number of files that the programs will see."""
+        self.walks = 100 if files < 400 else 10
 
 
 class LazyProgram:
     """A `Program` in waiting. `evaluate` is replaced as it learns: first tree, then code."""
 
-    __slots__ = ("_make", "_program", "evaluate", "names", "source")
+    __slots__ = ("_make", "_patience", "_program", "evaluate", "names", "source")
 
     evaluate: Callable[..., Any]
 
@@ -29,12 +42,14 @@ class LazyProgram:
         source: str,
         names: tuple[str, ...],
         make: Callable[[], Program],
+        patience: Patience,
         program: Program | None = None,
     ) -> None:
         self.source = source
         self.names = names
         """The variables of its environment."""
         self._make = make
+        self._patience = patience
         self._program = program
         self.evaluate = self._first
 
@@ -53,7 +68,7 @@ class LazyProgram:
     def _first(self, bindings: Mapping[str, Any], context: Any = None) -> Any:
         program = self.program
         exactly = program.evaluate_exactly
-        left = PATIENCE
+        left = self._patience.walks
 
         def walk(bindings: Mapping[str, Any], context: Any = None) -> Any:
             nonlocal left

@@ -159,7 +159,7 @@ def restore_compiled(data: bytes, policy: Policy, context: CompileContext) -> Co
                 made = environment.compile(source)
             return made
 
-        return cast("Program", LazyProgram(source, names, make))
+        return cast("Program", LazyProgram(source, names, make, context.patience))
 
     def optional(dumped: Dumped | None) -> Program | None:
         return None if dumped is None else program(dumped)
