@@ -20,8 +20,7 @@ from kpolicy.cel.emitter import (
     constant,
     name,
 )
-from kpolicy.cel.errors import BudgetExceeded
-from kpolicy.cel.lexer import line_column
+from kpolicy.cel.errors import BudgetExceeded, line_column
 from kpolicy.cel.nodes import Node
 from kpolicy.cel.scopes import Loop
 from kpolicy.cel.values import make_map

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from kpolicy.cel.declarations import Library, Macro
 from kpolicy.cel.dispatch import Functions
 from kpolicy.cel.macros import standard_macros
-from kpolicy.cel.parser import parse
 from kpolicy.cel.program import Program
 from kpolicy.cel.runtime import DEFAULT_BUDGET
 from kpolicy.cel.scopes import Names
@@ -94,6 +93,8 @@ class Environment:
 
     def parse(self, source: str) -> Node:
         """Return the tree of `source` with macros expanded; raises `CelError` (phase parse)."""
+        from kpolicy.cel.parser import parse
+
         return parse(source, self.macros)
 
     def compile(self, source: str, expected: Type | None = None, check: bool = True) -> Program:

@@ -71,3 +71,9 @@ class CelErrors(CelError):
         )  # fmt: skip
         self.errors = errors
         self.problems = tuple(p for e in errors for p in e.problems)
+
+
+def line_column(source: str, offset: int) -> tuple[int, int]:
+    """Return line and column, both from 1, of an offset."""
+    before = source.count("\n", 0, offset)
+    return before + 1, offset - (source.rfind("\n", 0, offset) + 1) + 1

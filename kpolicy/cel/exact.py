@@ -12,8 +12,7 @@ from typing import Any
 
 from kpolicy.cel import runtime
 from kpolicy.cel.cost import static_cost
-from kpolicy.cel.errors import BudgetExceeded, CelError
-from kpolicy.cel.lexer import line_column
+from kpolicy.cel.errors import BudgetExceeded, CelError, line_column
 from kpolicy.cel.nodes import Call, Constant, ListNode, MapNode, Node, Select
 from kpolicy.cel.scopes import (
     Apply,

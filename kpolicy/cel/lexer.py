@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from kpolicy.cel.errors import CelError
+from kpolicy.cel.errors import CelError, line_column
 from kpolicy.cel.values import INT_MAX, UINT_MAX, UInt
 
 #: A larger source is refused before it is read (cel-go's limit, which Kubernetes uses).
@@ -73,12 +73,6 @@ class Tokens:
         self.kinds: list[str] = []
         self.values: list[Any] = []
         self.offsets: list[int] = []
-
-
-def line_column(source: str, offset: int) -> tuple[int, int]:
-    """Return line and column, both from 1, of an offset."""
-    before = source.count("\n", 0, offset)
-    return before + 1, offset - (source.rfind("\n", 0, offset) + 1) + 1
 
 
 def syntax_error(source: str, offset: int, message: str, hint: str = "") -> CelError:

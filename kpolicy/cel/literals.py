@@ -12,7 +12,7 @@ from typing import Any
 from kpolicy.cel import checker_errors as complain
 from kpolicy.cel import nodes
 from kpolicy.cel.errors import CelError
-from kpolicy.cel.parser import children
+from kpolicy.cel.nodes import children
 from kpolicy.cel.types import Type
 
 #: Functions whose list arguments may mix types, by name.

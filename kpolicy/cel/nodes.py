@@ -11,6 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+#: How deep brackets may nest in the source, and the deepest tree (cel-go's limit is 250 too).
+MAX_DEPTH = 250
+
 
 @dataclass(slots=True)
 class Node:
@@ -135,3 +138,26 @@ class OptionalMap(Node):
     variable: str
     body: Node
     flat: bool = False
+
+
+def children(node: Node) -> list[Node]:
+    """Return the nodes directly below `node`, in the order of evaluation."""
+    match node:
+        case Select():
+            return [node.operand]
+        case Call():
+            return node.args if node.target is None else [node.target, *node.args]
+        case ListNode():
+            return node.elements
+        case MapNode() | StructNode():
+            return [part for entry in node.entries for part in (entry.key, entry.value)]
+        case Comprehension():
+            middle = [node.condition] if node.condition is not None else []
+            return [node.range, *middle, node.body]
+        case Bind():
+            return [node.value, node.body]
+        case Block():
+            return [*node.slots, node.result]
+        case OptionalMap():
+            return [node.target, node.body]
+    return []

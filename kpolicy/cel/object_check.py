@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from kpolicy.cel import nodes
 from kpolicy.cel.checker import Declarations, Findings, examine, path_of
 from kpolicy.cel.errors import CelError
-from kpolicy.cel.parser import children
+from kpolicy.cel.nodes import children
 from kpolicy.cel.types import Type
 
 #: Kinds named in a warning; more would hide the message.

@@ -13,23 +13,18 @@ from kpolicy.cel.declarations import Macro
 from kpolicy.cel.errors import CelError
 from kpolicy.cel.lexer import RESERVED, Tokens, decode_number, syntax_error, tokenize
 from kpolicy.cel.nodes import (
-    Bind,
-    Block,
+    MAX_DEPTH,
     Call,
-    Comprehension,
     Constant,
     Identifier,
     ListNode,
     MapEntry,
     MapNode,
     Node,
-    OptionalMap,
     Select,
     StructNode,
+    children,
 )  # fmt: skip
-
-#: How deep brackets may nest in the source, and the deepest tree (cel-go's limit is 250 too).
-MAX_DEPTH = 250
 
 _BINARY: Final = {
     "||": (1, "_||_"), "&&": (2, "_&&_"),
@@ -355,29 +350,6 @@ def _by_name(macros: Iterable[Macro]) -> Mapping[tuple[str, bool], Sequence[Macr
     for macro in macros:
         made.setdefault((macro.name, macro.member), []).append(macro)
     return made
-
-
-def children(node: Node) -> list[Node]:
-    """Return the nodes directly below `node`, in the order of evaluation."""
-    match node:
-        case Select():
-            return [node.operand]
-        case Call():
-            return node.args if node.target is None else [node.target, *node.args]
-        case ListNode():
-            return node.elements
-        case MapNode() | StructNode():
-            return [part for entry in node.entries for part in (entry.key, entry.value)]
-        case Comprehension():
-            middle = [node.condition] if node.condition is not None else []
-            return [node.range, *middle, node.body]
-        case Bind():
-            return [node.value, node.body]
-        case Block():
-            return [*node.slots, node.result]
-        case OptionalMap():
-            return [node.target, node.body]
-    return []
 
 
 def _check_depth(root: Node, source: str) -> None:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from kpolicy.cel.dispatch import Callee
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False, eq=False)
 class Local(Node):
     """A macro's variable or a `cel.bind` name, by its slot."""
 
@@ -42,14 +42,14 @@ class Local(Node):
     name: str
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False, eq=False)
 class Variable(Node):
     """A declared variable: read from the bindings under exactly this name."""
 
     name: str
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False, eq=False)
 class Lookup(Node):
     """A name that no declaration fixes.
 
@@ -62,7 +62,7 @@ class Lookup(Node):
     text: str
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False, eq=False)
 class Apply(Node):
     """A call of a function, with the receiver as the first argument; or of an operator."""
 
@@ -70,7 +70,7 @@ class Apply(Node):
     args: list[Node]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False, eq=False)
 class Loop(Node):
     """A `Comprehension` with its variables' slots."""
 
@@ -83,7 +83,7 @@ class Loop(Node):
     names: tuple[str, ...]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False, eq=False)
 class Let(Node):
     """Values bound to slots, each evaluated at its first use; then `body`."""
 
@@ -92,7 +92,7 @@ class Let(Node):
     names: tuple[str, ...]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False, eq=False)
 class OptionalLoop(Node):
     """An `OptionalMap` with its variable's slot."""
 
@@ -103,7 +103,7 @@ class OptionalLoop(Node):
     name: str
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False, eq=False)
 class Failure(Node):
     """A node that fails whenever it is evaluated: an unknown function, a message type."""
 
@@ -134,7 +134,7 @@ class Names:
         yield name
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False, eq=False)
 class Resolved:
     """A resolved tree, and what it refers to."""
 

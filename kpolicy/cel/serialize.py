@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, Final, get_args
 
 from kpolicy.cel.nodes import (
+    MAX_DEPTH,
     Bind,
     Block,
     Call,
@@ -27,7 +28,6 @@ from kpolicy.cel.nodes import (
     Select,
     StructNode,
 )
-from kpolicy.cel.parser import MAX_DEPTH
 from kpolicy.cel.values import INT_MAX, INT_MIN, UINT_MAX, UInt
 
 #: Changes whenever the shape of the data does.

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from kpolicy.cel.declarations import Library
-from kpolicy.cel.nodes import Call, Node
-from kpolicy.cel.parser import children
+from kpolicy.cel.nodes import Call, Node, children
 
 
 def settled_names(libraries: Iterable[Library]) -> dict[str, str]:

@@ -9,9 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from kpolicy.cel.errors import CelError
+from kpolicy.cel.errors import CelError, line_column
 from kpolicy.cel.exact import Frame, Step, build
-from kpolicy.cel.lexer import line_column
 from kpolicy.cel.nodes import Call, Constant, Node, Select
 from kpolicy.cel.program import Program
 from kpolicy.cel.scopes import (

@@ -7,8 +7,19 @@ import pytest
 from kpolicy.cel.errors import CelError
 from kpolicy.cel.library import kubernetes_libraries
 from kpolicy.cel.macros import standard_macros
-from kpolicy.cel.nodes import Bind, Block, Call, Comprehension, Constant, ListNode, Node, Select
-from kpolicy.cel.parser import MAX_DEPTH, children, parse
+from kpolicy.cel.nodes import (
+    MAX_DEPTH,
+    Bind,
+    Block,
+    Call,
+    Comprehension,
+    Constant,
+    ListNode,
+    Node,
+    Select,
+    children,
+)
+from kpolicy.cel.parser import parse
 from kpolicy.cel.values import UInt
 
 MACROS = (*standard_macros(), *(m for library in kubernetes_libraries() for m in library.macros))

@@ -28,12 +28,9 @@ from kpolicy.cel.values import (
     no_overload,
 )
 
-_INTEGER: Final = re.compile(r"[+-]?[0-9]{1,40}", re.ASCII)
-_UNSIGNED: Final = re.compile(r"[0-9]{1,40}", re.ASCII)
-_DOUBLE: Final = re.compile(
-    r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf|infinity|nan)",
-    re.ASCII | re.IGNORECASE,
-)
+_INTEGER: Final = r"(?a)[+-]?[0-9]{1,40}"
+_UNSIGNED: Final = r"(?a)[0-9]{1,40}"
+_DOUBLE: Final = r"(?ai)[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf|infinity|nan)"
 _TRUE: Final = frozenset(("1", "t", "T", "TRUE", "true", "True"))
 _FALSE: Final = frozenset(("0", "f", "F", "FALSE", "false", "False"))
 
@@ -61,7 +58,7 @@ def to_int(value: Any) -> int:
         number = value.seconds
     elif kind is Duration:
         number = value.nanoseconds
-    elif isinstance(value, str) and _INTEGER.fullmatch(value):
+    elif isinstance(value, str) and re.fullmatch(_INTEGER, value):
         number = int(value)
     else:
         raise _conversion(value, "int")
@@ -81,7 +78,7 @@ def to_uint(value: Any) -> UInt:
         if not 0.0 <= value < 18446744073709551616.0:
             raise CelError("unsigned integer overflow: range error converting a double")
         number = math.trunc(value)
-    elif isinstance(value, str) and _UNSIGNED.fullmatch(value):
+    elif isinstance(value, str) and re.fullmatch(_UNSIGNED, value):
         number = int(value)
     else:
         raise _conversion(value, "uint")
@@ -96,7 +93,7 @@ def to_double(value: Any) -> float:
         return value
     if isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if isinstance(value, str) and _DOUBLE.fullmatch(value):
+    if isinstance(value, str) and re.fullmatch(_DOUBLE, value):
         number = float(value)
         if math.isinf(number) and "i" not in value.lower():
             raise CelError(f"type conversion error: the double {value[:60]} is out of range")
@@ -178,13 +175,11 @@ def format_double(value: float) -> str:
 
 # Time
 
-_RFC3339: Final = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:[.,](\d+))?(?:Z|([+-])(\d\d):(\d\d))", re.ASCII
+_RFC3339: Final = (
+    r"(?a)(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:[.,](\d+))?(?:Z|([+-])(\d\d):(\d\d))"
 )
-_DURATION: Final = re.compile(
-    r"[+-]?(?:0|(?:(?:\d+\.?\d*|\.\d+)(?:h|ms|m|s|us|µs|μs|ns))+)", re.ASCII
-)
-_DURATION_PART: Final = re.compile(r"(\d*)\.?(\d*)(h|ms|m|s|us|µs|μs|ns)", re.ASCII)
+_DURATION: Final = r"(?a)[+-]?(?:0|(?:(?:\d+\.?\d*|\.\d+)(?:h|ms|m|s|us|µs|μs|ns))+)"
+_DURATION_PART: Final = r"(?a)(\d*)\.?(\d*)(h|ms|m|s|us|µs|μs|ns)"
 _UNITS: Final = {
     "h": 3600 * NANOS, "m": 60 * NANOS, "s": NANOS, "ms": 1_000_000,
     "us": 1000, "µs": 1000, "μs": 1000, "ns": 1,
@@ -204,7 +199,7 @@ def to_timestamp(value: Any) -> Timestamp:
 
 def parse_timestamp(text: str) -> Timestamp:
     """Return the timestamp of RFC 3339 text; raises `CelError`."""
-    found = _RFC3339.fullmatch(text) if len(text) <= 100 else None
+    found = re.fullmatch(_RFC3339, text) if len(text) <= 100 else None
     if found is None:
         raise _conversion(text, "timestamp")
     year, month, day, hour, minute, second = (int(part) for part in found.groups()[:6])
@@ -235,10 +230,10 @@ def to_duration(value: Any) -> Duration:
 
 def parse_duration(text: str) -> Duration:
     """Return the duration of Go's notation; raises `CelError`."""
-    if len(text) > 200 or not _DURATION.fullmatch(text):
+    if len(text) > 200 or not re.fullmatch(_DURATION, text):
         raise _conversion(text, "duration")
     total = 0
-    for whole, fraction, unit in _DURATION_PART.findall(text.lstrip("+-")):
+    for whole, fraction, unit in re.findall(_DURATION_PART, text.lstrip("+-")):
         scale = _UNITS[unit]
         total += int(whole or "0") * scale
         if fraction:
@@ -246,14 +241,14 @@ def parse_duration(text: str) -> Duration:
     return Duration(-total if text.startswith("-") else total)
 
 
-_OFFSET: Final = re.compile(r"([+-]?)(\d{1,2}):(\d\d)", re.ASCII)
+_OFFSET: Final = r"(?a)([+-]?)(\d{1,2}):(\d\d)"
 
 
 @lru_cache(maxsize=64)
 def _zone(name: str) -> tzinfo:
     """Return the time zone of an IANA name or of an offset such as `-09:30`; raises `CelError`."""
     if ":" in name:
-        found = _OFFSET.fullmatch(name)
+        found = re.fullmatch(_OFFSET, name)
         if not found or int(found[3]) > 59 or int(found[2]) > 23:
             raise CelError(f"invalid time zone offset {name!r}: expected ±HH:MM")
         minutes = int(found[2]) * 60 + int(found[3])
