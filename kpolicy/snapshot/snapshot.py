@@ -260,15 +260,24 @@ class Snapshot:
 
     def with_file(self, path: str, resources: Iterable[Resource]) -> Snapshot:
         """Return a snapshot in which the file at `path` holds `resources` (and nothing else)."""
-        new = _sorted(list(resources))
-        wrong = next((r.path for r in new if r.path != path), None)
-        if wrong is not None:
-            raise ValueError(f"a resource of {wrong} cannot stand in {path}")
-        return self._changed(path, new)
+        return self.with_files({path: resources})
 
     def without_file(self, path: str) -> Snapshot:
         """Return a snapshot without the file at `path`; the same one if it has none."""
-        return self._changed(path, ()) if path in self._files else self
+        return self.with_files({path: ()}) if path in self._files else self
+
+    def with_files(self, changes: Mapping[str, Iterable[Resource]]) -> Snapshot:
+        """Return a snapshot in which each of these files holds just its `resources`; none = gone.
+
+        What is filed anew is the changed files' resources, once for each view, however many files.
+        """
+        new: dict[str, tuple[Resource, ...]] = {}
+        for path, resources in changes.items():
+            new[path] = _sorted(list(resources))
+            wrong = next((r.path for r in new[path] if r.path != path), None)
+            if wrong is not None:
+                raise ValueError(f"a resource of {wrong} cannot stand in {path}")
+        return self._changed(new)
 
     def with_world(self, world: World) -> Snapshot:
         """Return the same resources in another world; indexes are shared."""
@@ -277,19 +286,21 @@ class Snapshot:
         other._digest = self._digest
         return other
 
-    def _changed(self, path: str, new: tuple[Resource, ...]) -> Snapshot:
-        old = self._files.get(path, ())
-        files = self._files.set(path, new) if new else self._files.discard(path)
-        if any(custom_kind_of(r.body) for r in (*old, *new)):
+    def _changed(self, changes: dict[str, tuple[Resource, ...]]) -> Snapshot:
+        old = tuple(r for path in sorted(changes) for r in self._files.get(path, ()))
+        if self.kinds.custom:
+            changes = {path: tuple(_rekeyed(new, self.kinds)) for path, new in changes.items()}
+        added = tuple(r for path in sorted(changes) for r in changes[path])
+        files = self._files
+        for path, new in changes.items():
+            files = files.set(path, new) if new else files.discard(path)
+        if any(custom_kind_of(r.body) for r in (*old, *added)):
             everything = [r for items in files.values() for r in items]
             kinds = _with_definitions(self.kinds, everything)
             if kinds is not self.kinds:
                 return Snapshot.of(_rekeyed(everything, kinds), kinds, self.world)
-        elif self.kinds.custom:
-            new = tuple(_rekeyed(new, self.kinds))
-            files = files.set(path, new) if new else files
         other = Snapshot._made(files, self.kinds, self.world)
-        other._views = {k: v.derived(other, old, new) for k, v in self._views.items()}
+        other._views = {k: v.derived(other, old, added) for k, v in self._views.items()}
         return other
 
 

@@ -175,3 +175,24 @@ def test_the_namespace_of_a_resource() -> None:
     assert found.namespace_of(other_scope) is None
     assert found.namespace_of(other_namespace) is None
     assert found.namespace_of(namespace) is None
+
+
+def test_many_files_change_at_once() -> None:
+    """with_files is the same as one with_file after another, and derives each view once."""
+    first = Snapshot.of(
+        [*at("a.yaml", obj("Pod", "a")), *at("b.yaml", obj("Pod", "b")), *at("c.yaml", CRD)]
+    )
+    assert len(first.by_kind("", "Pod")) == 2
+    new = {"a.yaml": at("a.yaml", obj("Pod", "x"), obj("Pod", "y")), "b.yaml": [],
+           "d.yaml": at("d.yaml", obj("Moon", "m", "", "x.io/v1"))}  # fmt: skip
+    second = first.with_files(new)
+    step = first
+    for path, resources in new.items():
+        step = step.with_file(path, resources)
+    assert [r.key for r in second.resources] == [r.key for r in step.resources]
+    assert second.content_hash == step.content_hash
+    assert [r.name for r in second.by_kind("", "Pod")] == ["x", "y"]
+    assert second.by_kind("x.io", "Moon")[0].key.namespace == ""
+    assert first.with_files({}).content_hash == first.content_hash
+    with pytest.raises(ValueError, match=r"b\.yaml"):
+        first.with_files({"a.yaml": at("b.yaml", obj("Pod", "b"))})
