@@ -174,7 +174,10 @@ def _work(
 ) -> None:
     """What a worker process does. A failure ends it; the caller does its work again."""
     import gc
+    import signal
 
+    # Ctrl-C is the caller's business; a worker ends with it, or when its pipe is gone.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.disable()
     try:
         plan = source.plan() if isinstance(source, Recipe) else source
