@@ -307,7 +307,10 @@ class Snapshot:
 def _with_definitions(kinds: Kinds, resources: Iterable[Resource]) -> Kinds:
     """Return `kinds` with the custom kinds that `resources` define; the same object if none
     differ."""
-    found = [custom_kind_of(r.body) for r in resources if r.kind == "CustomResourceDefinition"]
+    definitions = [r for r in resources if r.kind == "CustomResourceDefinition"]
+    if len(definitions) > 1:
+        definitions.sort(key=_order)  # of two for one kind the last wins, whatever came first
+    found = [custom_kind_of(r.body) for r in definitions]
     return kinds.with_custom(c for c in found if c is not None)
 
 

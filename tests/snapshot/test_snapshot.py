@@ -196,3 +196,18 @@ def test_many_files_change_at_once() -> None:
     assert first.with_files({}).content_hash == first.content_hash
     with pytest.raises(ValueError, match=r"b\.yaml"):
         first.with_files({"a.yaml": at("b.yaml", obj("Pod", "b"))})
+
+
+def test_of_two_definitions_the_last_in_order_wins() -> None:
+    """The answer does not depend on the order in which files were read."""
+    other = {**CRD, "spec": {**CRD["spec"], "scope": "Namespaced"}}
+    parts = [
+        resource(CRD, "a.yaml"),
+        resource(other, "b.yaml"),
+        resource(obj("Moon", "m", "", "x.io/v1"), "m.yaml"),
+    ]
+    for given in (parts, parts[::-1]):
+        found = Snapshot.of(given)
+        assert found.by_kind("x.io", "Moon")[0].key.namespace == "default"
+    derived = Snapshot.of(parts[1:]).with_file("a.yaml", parts[:1])
+    assert derived.by_kind("x.io", "Moon")[0].key.namespace == "default"
