@@ -6,11 +6,13 @@ from typing import Any
 
 import click
 
-from kpolicy.cli.options import loading_options
+from kpolicy.cli.options import complete_policies, loading_options
 
 
 @click.command()
-@click.argument("ids", nargs=-1, required=True, metavar="POLICY ...")
+@click.argument(
+    "ids", nargs=-1, required=True, metavar="POLICY ...", shell_complete=complete_policies
+)
 @loading_options
 @click.option(
     "--format", "format_", type=click.Choice(["text", "markdown", "json"]), default="text",

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+if TYPE_CHECKING:
+    from kpolicy.policy.catalogue import Catalogue
+
 F = TypeVar("F", bound=Callable[..., Any])
+Completer = Callable[[click.Context, click.Parameter, str], list[Any]]
 
 
 class Words(click.ParamType[tuple[str, ...]]):
@@ -41,9 +45,54 @@ def _apply(*options: Callable[[F], F]) -> Callable[[F], F]:
     return decorate
 
 
-def words(name: str, metavar: str, text: str) -> Callable[[F], F]:
+def words(
+    name: str, metavar: str, text: str, complete: Completer | None = None
+) -> Callable[[F], F]:
     """Return an option that is repeatable and comma-separated."""
-    return click.option(name, type=Words(), multiple=True, metavar=metavar, help=text)
+    return click.option(
+        name, type=Words(), multiple=True, metavar=metavar, help=text, shell_complete=complete
+    )
+
+
+def complete_policies(
+    _context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[str]:
+    """Return the ids that a half-typed one may mean, the part after the last comma of a list."""
+    return _completed(incomplete, lambda: list(_catalogue().policies))
+
+
+def complete_packs(
+    _context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[str]:
+    """Return the packs that a half-typed name may mean."""
+    return _completed(incomplete, lambda: list(_catalogue().packs))
+
+
+def complete_formats(
+    _context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[str]:
+    """Return the output formats that a half-typed name may mean."""
+    from kpolicy.plugins.manager import make_plugin_manager
+
+    return _completed(incomplete, lambda: [r.name for r in make_plugin_manager().reporters()])
+
+
+def _completed(incomplete: str, known: Callable[[], list[str]]) -> list[str]:
+    done, comma, last = incomplete.rpartition(",")
+    try:
+        found = sorted(name for name in known() if name.startswith(last))
+    except Exception:  # Completion has no place for messages; the command itself will tell.
+        return []
+    return [f"{done}{comma}{name}" for name in found]
+
+
+def _catalogue() -> Catalogue:
+    from kpolicy.config.model import Config
+    from kpolicy.engine.plan import catalogue_of
+    from kpolicy.engine.request import ScanRequest
+    from kpolicy.plugins.manager import make_toolbox
+
+    return catalogue_of(make_toolbox(), ScanRequest(), Config())
 
 
 #: Which plugins take part.
@@ -76,9 +125,19 @@ loading_options: Callable[[F], F] = _apply(
 
 #: Which policies run.
 selection_options: Callable[[F], F] = _apply(
-    words("--pack", "NAME", "Add a pack to the default set."),
-    words("--select", "ID", "Run exactly these policies (ids or globs)."),
-    words("--include", "ID", "Add policies to the default set (ids or globs)."),
-    words("--exclude", "ID", "Leave out policies (ids or globs); wins over every other choice."),
+    words("--pack", "NAME", "Add a pack to the default set.", complete_packs),
+    words("--select", "ID", "Run exactly these policies (ids or globs).", complete_policies),
+    words(
+        "--include",
+        "ID",
+        "Add policies to the default set (ids or globs).",
+        complete_policies,
+    ),
+    words(
+        "--exclude",
+        "ID",
+        "Leave out policies (ids or globs); wins over every other choice.",
+        complete_policies,
+    ),
     click.option("--all", "all_", is_flag=True, help="Run every loaded policy."),
 )

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kpolicy.cli.main import LazyGroup
-from kpolicy.cli.options import flat, loading_options, selection_options, words
+from kpolicy.cli.options import (
+    complete_packs,
+    complete_policies,
+    flat,
+    loading_options,
+    selection_options,
+    words,
+)
 
 if TYPE_CHECKING:
     from kpolicy.cli.loading import Loaded
@@ -110,7 +117,7 @@ _LISTS = {"text": _as_text, "json": _as_json, "markdown": _as_markdown}
 
 
 @policies.command()
-@click.argument("ids", nargs=-1, required=True, metavar="ID ...")
+@click.argument("ids", nargs=-1, required=True, metavar="ID ...", shell_complete=complete_policies)
 @loading_options
 @click.option(
     "--format", "format_", type=click.Choice(["yaml", "json"]), default="yaml",
@@ -155,9 +162,9 @@ def _definition(policy: Policy, loaded: Loaded) -> str:
 
 
 @policies.command()
-@click.argument("ids", nargs=-1, metavar="[ID ...]")
+@click.argument("ids", nargs=-1, metavar="[ID ...]", shell_complete=complete_policies)
 @loading_options
-@words("--pack", "NAME", "Only the policies of these packs.")
+@words("--pack", "NAME", "Only the policies of these packs.", complete_packs)
 @click.option(
     "-o", "--output", "output", metavar="DIR", default="",
     help="Write a page for each policy (ID.md) and an index (README.md) to this directory.",

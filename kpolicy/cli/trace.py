@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
-from kpolicy.cli.options import loading_options
+from kpolicy.cli.options import complete_policies, loading_options
 
 
 @click.command()
-@click.argument("policy", metavar="POLICY")
+@click.argument("policy", metavar="POLICY", shell_complete=complete_policies)
 @click.argument("paths", nargs=-1, metavar="[PATH ...]")
 @click.option(
     "--resource",

@@ -205,3 +205,34 @@ def test_a_file_whose_name_is_no_text_is_shown_with_its_line(
     assert done.stdout.count("7 │     - name: app") == 2
     for format_ in ("json", "sarif", "junit", "gitlab", "csv", "github"):
         assert process(*OWN, "apps", "--format", format_).returncode == 1
+
+
+def completed(words: str, directory: Path) -> list[str]:
+    """Return what a shell is offered for the last of `words`."""
+    done = subprocess.run(
+        [sys.executable, "-m", "kpolicy"], capture_output=True, text=True, check=True,
+        cwd=directory, timeout=60,
+        env={
+            **os.environ, "PYTHONPATH": str(CHECKOUT), "_KPOLICY_COMPLETE": "bash_complete",
+            "COMP_WORDS": words, "COMP_CWORD": str(len(words.split(" ")) - 1),
+        },
+    )  # fmt: skip
+    return [line.partition(",")[2] for line in done.stdout.splitlines() if line]
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("kpolicy explain split-s", ["split-sidecar"]),
+        ("kpolicy scan --select host-n", ["host-network"]),
+        ("kpolicy scan --select latest-tag,host-n", ["latest-tag,host-network"]),
+        ("kpolicy scan --format sa", ["sarif"]),
+        ("kpolicy scan --pack kube-l", ["kube-linter"]),
+        ("kpolicy trace split-s", ["split-sidecar"]),
+        ("kpolicy scan --select zzz", []),
+    ],
+)
+def test_completion_knows_policies_packs_and_formats(
+    words: str, offered: list[str], repository: Path
+) -> None:
+    assert completed(words, repository) == offered
