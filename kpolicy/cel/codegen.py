@@ -14,7 +14,7 @@ from typing import Any
 from kpolicy.cel import placed_ast as ast
 from kpolicy.cel import runtime
 from kpolicy.cel.codegen_calls import Calls
-from kpolicy.cel.codegen_loops import Loops
+from kpolicy.cel.codegen_loops import Loops, LoopTooDear
 from kpolicy.cel.codegen_optionals import Optionals, is_optional
 from kpolicy.cel.cost import multiplies
 from kpolicy.cel.emitter import (
@@ -28,7 +28,6 @@ from kpolicy.cel.emitter import (
     negated,
     subscript,
 )
-from kpolicy.cel.errors import BudgetExceeded
 from kpolicy.cel.nodes import Call, Constant, ListNode, MapNode, Node, Select
 from kpolicy.cel.scopes import (
     Apply,
@@ -100,7 +99,7 @@ class _Generator(Calls, Loops, Optionals):
         handlers = [ast.ExceptHandler(self.fixed(Exception), None, [ast.Return(slow)])]
         if self.uses_cost:
             again: list[ast.stmt] = [ast.Raise(None, None)]
-            handlers.insert(0, ast.ExceptHandler(self.fixed(BudgetExceeded), None, again))
+            handlers.insert(0, ast.ExceptHandler(self.fixed(LoopTooDear), None, again))
         function = ast.FunctionDef(
             "evaluate",
             ast.arguments([], [ast.arg("b"), ast.arg("context")], None, [], [], None,

@@ -191,6 +191,10 @@ class Loops(Emitter):
         self.unless(class_is(value.code, self.fixed(kind)))
 
 
+class LoopTooDear(BudgetExceeded):
+    """Raised by generated code: it has its place, so that nothing need be evaluated again."""
+
+
 class OverBudget:
     """Makes the error of a loop that costs too much."""
 
@@ -199,8 +203,8 @@ class OverBudget:
     def __init__(self, budget: int, line: int, column: int, source: str) -> None:
         self.budget, self.line, self.column, self.source = budget, line, column, source
 
-    def __call__(self) -> BudgetExceeded:
-        error = BudgetExceeded(self.budget, self.line, self.column)
+    def __call__(self) -> LoopTooDear:
+        error = LoopTooDear(self.budget, self.line, self.column)
         error.source = self.source
         return error
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kpolicy.cel.cost import multiplies
-from kpolicy.cel.errors import CelError
+from kpolicy.cel.errors import CelError, line_column
 from kpolicy.cel.exact import Frame, Step, build
 from kpolicy.cel.nodes import Call, Node
 from kpolicy.cel.optimizer import fold
@@ -96,11 +96,19 @@ class Program:
         try:
             return bounded(self._exact(frame)) if self._multiplies else self._exact(frame)
         except CelError as error:
+            if not error.line:
+                error.line, error.column = line_column(self.source, resolved.root.offset)
             if not error.source:
                 error.source = self.source
             raise
         except RecursionError:
-            raise CelError("a value nests too deeply to evaluate", source=self.source) from None
+            line, column = line_column(self.source, resolved.root.offset)
+            raise CelError(
+                "a value nests too deeply to evaluate",
+                line=line,
+                column=column,
+                source=self.source,
+            ) from None
 
     def dump(self) -> list[Any]:
         """Return the expression, parsed and checked, as JSON-able data for `Environment.load`."""

@@ -78,6 +78,7 @@ def test_what_costs_too_much_stops(source: str, bindings: dict[str, Any]) -> Non
     assert time.perf_counter() - began < SECONDS
     assert caught.value.hint
     assert caught.value.phase == "evaluate"
+    assert caught.value.excerpt()
 
 
 FAILING = {
