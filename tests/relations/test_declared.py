@@ -269,3 +269,51 @@ def test_a_declared_relation_in_a_scan(tmp_path: Any) -> None:
     found, problems = directory_with(relations(), loaded.relations, LIBRARIES)
     assert problems == ()
     assert {"uses-topic", "topic-used-by", "selects"} <= set(found)
+
+
+def _examples(language: str) -> list[str]:
+    import re
+    from pathlib import Path
+
+    text = (Path(__file__).parents[2] / "docs" / "joins.md").read_text(encoding="utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def test_the_documented_declaration_works() -> None:
+    """The example of docs/joins.md loads and relates."""
+    (text,) = (t for t in _examples("yaml") if "kind: Relation" in t)
+    relation = load(text)
+    deployment = obj("Deployment", "a", "", "apps/v1", annotations={"example.org/topics": "x,y"})
+    found = snapshot(deployment, topic("x"))
+    assert ask(found, relation) == ["x"]
+    (gap,) = missing(found, Direction(relation), found.resources[0])
+    assert gap["name"] == "y"
+
+
+def test_the_documented_python_relation_works() -> None:
+    """So does the one in Python."""
+    (source,) = _examples("python")
+    names_of: dict[str, Any] = {}
+    exec(source, names_of)
+    relation = names_of["USES_TOPIC"]
+    user = obj("Consumer", "c", "", "x.io/v1", spec={"topic": "t"})
+    found = snapshot(user, topic("t"))
+    assert ask(found, relation) == ["t"]
+    assert ask(found, relation, 1, True) == ["c"]
+
+
+def test_the_documented_filtered_policy_loads() -> None:
+    """The policy with a filter is valid CEL and YAML."""
+    from kpolicy.policy.compiled import CompileContext, compile_policy
+    from kpolicy.policy.loader import load_file
+    from kpolicy.relations import directory
+
+    (spec,) = (t for t in _examples("yaml") if "filters:" in t)
+    text = f"apiVersion: kpolicy.dev/v1\nkind: Policy\nmetadata: {{name: demo}}\n{spec}"
+    loaded = load_file("p.yaml", text)
+    assert loaded.problems == ()
+    context = CompileContext(LIBRARIES, frozenset(directory(relations())))
+    compiled, problems = compile_policy(loaded.policies[0], context)
+    assert list(problems) == []
+    assert compiled is not None
+    assert compiled.joins
