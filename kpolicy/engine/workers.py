@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from kpolicy.config.model import Config
@@ -157,16 +157,30 @@ def _start(
     source: Plan | Recipe = plan
     if not fork:
         assert toolbox.factory is not None
-        from dataclasses import replace
-
         bare = replace(request, progress=None, config=None, stdin=None)
-        source = Recipe(toolbox.factory, bare, config)
+        source = Recipe(toolbox.factory, plain(bare), plain(config))
+        settings = plain(settings)
     process = context.Process(
         target=_work, args=(source, settings, tuple(hand), sender), daemon=True
     )
     process.start()
     sender.close()
     return _Worker(process, receiver)
+
+
+def plain(value: Any) -> Any:
+    """Return a copy of a value made of dataclasses in which every mapping is a `dict`.
+
+    Read-only views of mappings cannot be pickled.
+    """
+    if is_dataclass(value) and not isinstance(value, type):
+        changed = {f.name: plain(getattr(value, f.name)) for f in fields(value)}
+        return replace(value, **changed)
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return tuple(plain(item) for item in value)
+    return value
 
 
 def _work(

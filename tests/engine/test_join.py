@@ -239,3 +239,35 @@ def test_what_the_configuration_says_exists_outside_is_no_miss(tmp_path):
     assert run(root, policy("p", spec), config=Config(outside=(rule,))).findings == ()
     rule = OutsideRule(kinds=("PersistentVolumeClaim",), namespaces=("other",))
     assert len(run(root, policy("p", spec), config=Config(outside=(rule,))).findings) == 1
+
+
+def test_where_forking_is_unsafe_workers_make_their_own_plan(tmp_path, monkeypatch):
+    """With a second thread alive, processes are spawned: they get a factory, not this process."""
+    import threading
+
+    from kpolicy.config.model import Config, Override
+    from kpolicy.engine import cores, workers
+
+    monkeypatch.setattr(cores, "_WORTH_A_PROCESS", 1)
+    files = {f"{n}.yaml": mounting(f"n{n}", f"c{n % 3}") for n in range(9)}
+    files |= {f"s{n}.yaml": mounting(f"s{n}", f"c{n % 3}", "StatefulSet") for n in range(9)}
+    root = write(tmp_path / "in", files)
+    config = Config(root=str(root), severity={"peers": "error"}, params={},
+                    overrides=(Override(("0.yaml",), severity={"peers": "info"}),))  # fmt: skip
+    alone = run(root, PEERS, REACHED, jobs=1, config=config)
+    seen = []
+    results = workers._Worker.results
+    monkeypatch.setattr(
+        workers._Worker, "results", lambda self: seen.append(results(self)) or seen[-1]
+    )
+    done = threading.Event()
+    thread = threading.Thread(target=done.wait)
+    thread.start()
+    try:
+        together = run(root, PEERS, REACHED, jobs=2, config=config)
+    finally:
+        done.set()
+        thread.join()
+    assert together.findings == alone.findings
+    assert len(alone.findings) == 27
+    assert [bool(found) for found in seen] == [True]
