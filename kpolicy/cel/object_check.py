@@ -35,11 +35,7 @@ class Meeting:
 
     def after(self, report: ObjectReport, index: int) -> Meeting:
         """Return this meeting for what is evaluated after the expression of `report`."""
-        return replace(
-            self,
-            guarded=report.guarded[index],
-            kind_known=self.kind_known or report.asks_for_kind,
-        )
+        return replace(self, guarded=report.guarded[index], kind_known=report.asks_for_kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +72,10 @@ def check_objects(root: nodes.Node, source: str, meetings: Sequence[Meeting]) ->
         for kinds in places.values()
         if len(kinds) == len(meetings)
     ]
-    asks_for_kind = _asks_for_kind(root)
+    known = meetings[0].kind_known
+    asks_for_kind = known or not paths_read(root).isdisjoint(("object.kind", "object.apiVersion"))
     # An expression that asks for the kind knows what it reads.
-    partial = {} if asks_for_kind or meetings[0].kind_known else by_place
+    partial = {} if asks_for_kind else by_place
     warnings = [
         _of_some(kinds, meetings) for kinds in partial.values() if len(kinds) < len(meetings)
     ]
@@ -101,14 +98,15 @@ def _unguarded(findings: Findings, guarded: frozenset[str]) -> list[CelError]:
     return [error for error in findings.errors if id(error) not in excused]
 
 
-def _asks_for_kind(root: nodes.Node) -> bool:
+def paths_read(root: nodes.Node) -> frozenset[str]:
+    """Return the paths (`object.kind`, `variables.pod.spec`) that an expression reads."""
+    found = set()
     pending = [root]
     while pending:
         node = pending.pop()
-        if path_of(node) in ("object.kind", "object.apiVersion"):
-            return True
+        found.add(path_of(node))
         pending.extend(children(node))
-    return False
+    return frozenset(found - {""})
 
 
 def _place(error: CelError) -> tuple[int, int]:

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from kpolicy.cel.declared import Declarations
 from kpolicy.cel.errors import CelError
-from kpolicy.cel.object_check import Meeting, ObjectReport, check_objects
+from kpolicy.cel.object_check import Meeting, ObjectReport, check_objects, paths_read
 from kpolicy.cel.objects import ObjectType, unwrapped, wrapper_of
-from kpolicy.cel.types import DYN, Type
+from kpolicy.cel.types import BOOL, DYN, INT, STRING, Type, list_of, map_of
 from kpolicy.errors import Problem
 from kpolicy.policy.matching import Matcher
 from kpolicy.policy.object_types import KnownFields, pod_function_types, type_of_schema
@@ -47,6 +47,8 @@ class _Walk:
     meetings: list[Meeting]
     lenient: bool
     variables: list[dict[str, Type]] = field(default_factory=list)
+    asking: set[str] = field(default_factory=set)
+    """Variables that ask for the kind, as paths: who reads them knows what he meets."""
     errors: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
 
@@ -60,9 +62,11 @@ class _Walk:
         """Check one expression for every kind; `extra` are variables with a type for each kind."""
         if program is None:
             return ObjectReport(results=(DYN,) * len(self.meetings))
+        asked = not self.asking.isdisjoint(paths_read(program.ast))
         meetings = [
             replace(
                 meeting,
+                kind_known=meeting.kind_known or asked,
                 declarations=replace(
                     meeting.declarations,
                     variables={
@@ -122,10 +126,11 @@ class SchemaChecker:
         met = _matched(policy, self._kinds, self.schemas)
         if not met:
             return SchemaReport()
+        params = _type_of_params(policy)
         walk = _Walk(
             policy,
             self.context,
-            [self._meeting(kind, schema) for kind, schema in met],
+            [self._meeting(kind, schema, params) for kind, schema in met],
             lenient=_names_unknown_kinds(policy, self._kinds, self.schemas),
             variables=[{} for _ in met],
         )
@@ -136,12 +141,14 @@ class SchemaChecker:
             report = walk.check(named.expression, compiled.variables.get(named.name), what)
             for types, result in zip(walk.variables, report.results, strict=True):
                 types[named.name] = result
+            if report.asks_for_kind:
+                walk.asking.add(f"variables.{named.name}")
         _check_validations(walk, compiled)
         # With many kinds, what only some of them lack says nothing.
         warnings = walk.warnings if len(met) <= _MANY or walk.lenient else []
         return SchemaReport(tuple(walk.errors), tuple(warnings))
 
-    def _meeting(self, name: str, schema: Schema) -> Meeting:
+    def _meeting(self, name: str, schema: Schema, params: Type) -> Meeting:
         if self._declarations is None:
             base: Declarations = self.context.environment(("object",)).declarations()
             results = pod_function_types(self.schemas)
@@ -152,7 +159,7 @@ class SchemaChecker:
             "object": kind,
             "oldObject": wrapper_of(kind),
             "request": DYN,
-            "params": DYN,
+            "params": params,
             "namespaceObject": DYN if namespace is None else wrapper_of(self._type_of(namespace)),
         }
         return Meeting(name, replace(self._declarations, variables=variables))
@@ -172,10 +179,11 @@ def _check_validations(walk: _Walk, compiled: CompiledPolicy) -> None:
         source = walk.policy.validations[each.index]
         what = f"validation {each.index + 1}"
         extra: dict[str, Sequence[Type]] = {}
+        before = walk.meetings
         if source.for_each is not None:
             report = walk.check(source.for_each.items, each.items, f"{what}, forEach.in")
             extra = {each.variable: tuple(map(_element, report.results))}
-        before = walk.meetings
+            walk.guard(report)
         walk.guard(walk.check(source.expression, each.test, what, extra))
         for expression, program, name in (
             (source.message_expression, each.message_expression, "messageExpression"),
@@ -190,6 +198,28 @@ def _check_validations(walk: _Walk, compiled: CompiledPolicy) -> None:
 def _element(kind: Type) -> Type:
     kind = unwrapped(kind)
     return kind.parameters[0] if kind.name == "list" and kind.parameters else DYN
+
+
+def _type_of_params(policy: Policy) -> Type:
+    """Return the type of `params`: that of a native policy's declarations."""
+    if not policy.params or policy.metadata.get("free-params"):
+        return DYN
+    types = {}
+    for param in policy.params:
+        kind = _PARAM_TYPES.get(param.type, DYN)
+        if param.type == "array":
+            kind = list_of(_PARAM_TYPES.get(param.items or "", DYN))
+        types[param.name] = wrapper_of(kind)
+    return ObjectType("params", fields=KnownFields(types))
+
+
+#: A `number` may be an int or a double.
+_PARAM_TYPES = {
+    "string": STRING,
+    "integer": INT,
+    "boolean": BOOL,
+    "object": map_of(STRING, DYN),
+}
 
 
 def _matched(policy: Policy, kinds: Kinds, schemas: SchemaSet) -> list[tuple[str, Schema]]:
@@ -209,6 +239,11 @@ def _matched(policy: Policy, kinds: Kinds, schemas: SchemaSet) -> list[tuple[str
 
 def _names_unknown_kinds(policy: Policy, kinds: Kinds, schemas: SchemaSet) -> bool:
     """Say whether a policy names a kind that has no schema; groups of kinds do not count."""
+    constraints = policy.metadata.get("matchConstraints") or {}
+    known = {group for group, _, _ in schemas.kinds} | {"*"}
+    for rule in constraints.get("resourceRules", ()):
+        if not known.issuperset(rule.get("apiGroups", ())):
+            return True
     groups = scope_groups(kinds)
     for text in policy.match.kinds:
         if text in groups or text == "*":

@@ -159,6 +159,20 @@ def test_guard_in_a_match_condition() -> None:
     assert report_of("Deployment, Pod", spec) == SchemaReport()
 
 
+def test_kind_asked_for_in_a_variable() -> None:
+    """Who reads a variable that asks for the kind knows what he meets."""
+    spec = """
+        variables:
+          - {name: fields, expression: "object.kind == 'Pod' ? ['hostPID'] : ['template']"}
+          - {name: bad, expression: "variables.fields.filter(f, f != 'x')"}
+        validations:
+          - forEach: {var: f, in: variables.bad}
+            expression: "false"
+            at: object.spec.template
+    """
+    assert report_of("Deployment, Pod", spec) == SchemaReport()
+
+
 def test_types_flow_through_variables_and_items() -> None:
     """Variables and the items of forEach have the types of their expressions."""
     spec = """
@@ -174,6 +188,31 @@ def test_types_flow_through_variables_and_items() -> None:
     assert len(report.errors) == len(fields)
     for error, field in zip(report.errors, fields, strict=True):
         assert f"undefined field {field}" in error.message
+
+
+@pytest.mark.parametrize(
+    ("expression", "message"),
+    [
+        ("params.most.startsWith('a')", "applied to 'int.(string)'"),
+        ("params.names.all(n, n > 1)", "applied to '(string, int)'"),
+        ("params.on + 1 > 1", "applied to '(bool, int)'"),
+        ("params.most > object.spec.replicas || params.names.exists(n, n == 'a') && params.on", ""),
+        ("params.most == null || params.any.thing == params.share", ""),
+    ],
+)
+def test_params_have_their_types(expression: str, message: str) -> None:
+    """Declared parameters are used as what they are."""
+    spec = f"""
+        params:
+          most: {{type: integer, default: 1}}
+          names: {{type: array, items: {{type: string}}, default: []}}
+          on: {{type: boolean, default: true}}
+          any: {{type: object, default: {{}}}}
+          share: {{type: number, default: 1}}
+        validations: [{{expression: "{expression}"}}]
+    """
+    errors = report_of("Deployment", spec).errors
+    assert [message in error.message for error in errors] == [True] * bool(message)
 
 
 def test_kind_without_schema_makes_errors_warnings() -> None:
