@@ -23,6 +23,7 @@ from kpolicy.cel.values import (
     UInt,
     compare,
     equal,
+    holds,
     lookup,
     no_overload,
     show,
@@ -120,7 +121,7 @@ def contains(needle: Any, haystack: Any) -> bool:
     if isinstance(haystack, (list, tuple)):
         return any(equal(needle, item) for item in haystack)
     if isinstance(haystack, Mapping):
-        return lookup(haystack, needle) is not MISSING
+        return holds(haystack, needle)
     raise CelError(no_overload("@in", needle, haystack))
 
 

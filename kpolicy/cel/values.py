@@ -286,25 +286,23 @@ def lookup(mapping: Mapping[Any, Any], key: Any) -> Any:
 
     Errors of the mapping itself pass through.
     """
+    return mapping[key] if holds(mapping, key) else MISSING
+
+
+def holds(mapping: Mapping[Any, Any], key: Any) -> bool:
+    """Say whether a mapping has a CEL key; its value is not read."""
     kind = type(key)
     if kind is not str:
         if kind is bool or isinstance(key, int):
             if not isinstance(mapping, KeyedMap) and key in (0, 1):
                 # A plain dict holds True and 1 as one key: only a key of the same kind counts.
                 found = next((k for k in mapping if k == key and not isinstance(k, float)), MISSING)
-                if found is MISSING or isinstance(found, bool) != (kind is bool):
-                    return MISSING
-                return mapping[key]
+                return found is not MISSING and isinstance(found, bool) == (kind is bool)
         elif kind is float:
-            if key != key or key in (math.inf, -math.inf) or key != int(key):
-                return MISSING
-            return lookup(mapping, int(key))
+            return math.isfinite(key) and key == int(key) and holds(mapping, int(key))
         elif not isinstance(key, str):
-            return MISSING
-    try:
-        return mapping[key]
-    except KeyError:
-        return MISSING
+            return False
+    return key in mapping
 
 
 def _truncate(numerator: int, denominator: int) -> int:

@@ -231,12 +231,18 @@ class Lazy(dict[str, Any]):
         self[key] = value = key.upper()
         return value
 
+    def __contains__(self, key: object) -> bool:
+        return key in ("x", "bad")
+
 
 def test_a_lazy_map_is_asked_for_what_it_lacks() -> None:
     assert both("o.x + o.x", {"o": Lazy()}) == "XX"
     assert both("o.bad == 1 || true", {"o": Lazy()}) is True
     with pytest.raises(CelError, match="variable 'bad' failed"):
         both("o.bad == 1", {"o": Lazy()})
+    assert both("'bad' in o && has(o.bad) && !has(o.y) && !('y' in o)", {"o": Lazy()}) is True
+    assert both("o.?x.orValue('') + o.?y.orValue('-')", {"o": Lazy()}) == "X-"
+    assert both("o[?'y'].hasValue()", {"o": Lazy()}) is False
 
 
 # Names
