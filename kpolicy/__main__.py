@@ -1,6 +1,6 @@
 """`python -m kpolicy`."""
 
-from kpolicy.cli.main import main
+from kpolicy.cli.main import run
 
 if __name__ == "__main__":
-    main(prog_name="kpolicy")
+    run()

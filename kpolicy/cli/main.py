@@ -184,3 +184,26 @@ def main() -> None:
     Exit status: 0 nothing found at or above --fail-on; 1 findings; 2 usage, configuration or policy
     error, or input that could not be read.
     """
+
+
+def run() -> None:
+    """Run the program as a process of its own: what `kpolicy` and `python -m kpolicy` call.
+
+    When all is said the process ends at once: taking the interpreter down piece by piece costs a
+    tenth of a small scan and frees nothing that the system does not free.
+    """
+    try:
+        main(prog_name="kpolicy")
+    except SystemExit as leaving:
+        status = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
+        import threading
+
+        if threading.active_count() > 1 or "coverage" in sys.modules:
+            raise
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                if stream is not None:
+                    stream.flush()
+            except (OSError, ValueError):
+                pass
+        os._exit(status)
