@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
+from kpolicy.errors import Problem
 from kpolicy.location import SourceLocation
 from kpolicy.manifests.model import Invalid, Note
 
@@ -129,6 +130,8 @@ class Report:
     notes: tuple[Note, ...] = ()
     summary: Summary = field(default_factory=Summary)
     policies: tuple[PolicyInfo, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    """What is wrong with policies that could not run; the others did."""
     timings: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     """Seconds by stage, for --stats; never part of machine output."""
 

@@ -20,4 +20,5 @@ class SourceLocation:
     def __str__(self) -> str:
         if not self.line:
             return self.path
-        return f"{self.path}:{self.line}:{self.column}" if self.column else f"{self.path}:{self.line}"
+        at = f"{self.path}:{self.line}"
+        return f"{at}:{self.column}" if self.column else at

@@ -44,9 +44,10 @@ def load(
     from dataclasses import replace
 
     from kpolicy.cli.plugins import host_of
-    from kpolicy.engine.plan import catalogue_of, catalogue_with_problems
+    from kpolicy.engine.plan import catalogue_of
     from kpolicy.engine.request import ScanRequest
     from kpolicy.engine.settings import effective_config
+    from kpolicy.errors import PolicyError
 
     host = host_of(options["disabled"])
     request = ScanRequest(
@@ -59,5 +60,7 @@ def load(
     config = effective_config(request)
     request = replace(request, config=config)
     toolbox = host.toolbox()
-    read = catalogue_of if strict else catalogue_with_problems
-    return Loaded(host, toolbox, request, config, read(toolbox, request, config))
+    catalogue = catalogue_of(toolbox, request, config)
+    if strict and catalogue.problems:
+        raise PolicyError(*catalogue.problems)
+    return Loaded(host, toolbox, request, config, catalogue)

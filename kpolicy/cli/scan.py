@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kpolicy.cli.options import flat, loading_options, selection_options
+from kpolicy.cli.options import complete_formats, flat, loading_options, selection_options
 
 if TYPE_CHECKING:
     from kpolicy.cli.files import SourceLines
@@ -43,6 +43,7 @@ FAILED = 2
     "formats",
     multiple=True,
     metavar="FORMAT",
+    shell_complete=complete_formats,
     help="text (default), json, sarif, ... as `kpolicy plugin list` names them (repeatable).",
 )
 @click.option(
@@ -168,6 +169,7 @@ def scan(paths: tuple[str, ...], **options: Any) -> int:
     from kpolicy.cli.files import SourceLines, check_writable
     from kpolicy.cli.outputs import pair
     from kpolicy.cli.plugins import host_of, report_plugin_problems
+    from kpolicy.cli.problems import report_problems
     from kpolicy.engine.settings import effective_config
 
     host = host_of(options["disabled"])
@@ -187,6 +189,7 @@ def scan(paths: tuple[str, ...], **options: Any) -> int:
     report = replace(report, timings=MappingProxyType(timings))
     context = context_of(request, lines, settings)
     failed = _write(outputs, report, context, options["color"], host)
+    report_problems(report.problems)
     if not options["quiet"]:
         _say_notes(report, options["verbose"])
     if options["stats"]:

@@ -21,10 +21,12 @@ def exit_status(
 ) -> int:
     """Return the exit status that `report` stands for.
 
-    0: no finding at or above `fail_on`; 1: at least one; 2: an input could not be read (unless
-    `skip_invalid`), or nothing was scanned although that was said to be a failure. 2 wins over 1.
-    Usage, configuration and policy errors are 2 as well; they are raised and never get here.
+    0: no finding at or above `fail_on`; 1: at least one; 2: a policy could not run, an input could
+    not be read (unless `skip_invalid`), or nothing was scanned although that was said to be a
+    failure. 2 wins over 1. Usage and configuration errors are 2 as well; they are raised.
     """
+    if report.problems:
+        return FAILED
     if report.invalid and not skip_invalid:
         return FAILED
     if fail_if_nothing_scanned and not report.summary.resources:

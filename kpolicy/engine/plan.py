@@ -4,24 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from kpolicy.config.model import Config
 from kpolicy.engine.evaluate import Unit
 from kpolicy.engine.request import ScanRequest, Toolbox
 from kpolicy.engine.selection import choose, severity_of
-from kpolicy.errors import ConfigError, PolicyError, Problem, UsageError
+from kpolicy.errors import ConfigError, Problem, UsageError
 from kpolicy.findings import PolicyInfo, Severity
 from kpolicy.frozen import freeze
 from kpolicy.location import SourceLocation
-from kpolicy.policy.catalogue import Catalogue, PolicyFile, build, read_pack, read_paths
+from kpolicy.policy.catalogue import Catalogue, PolicyFile, build, read_pack, read_paths, shown
 from kpolicy.policy.compiled import CompileContext, CompiledPolicy, Question, compile_policy
 from kpolicy.policy.matching import Matcher
 from kpolicy.policy.model import Policy
 from kpolicy.policy.params import resolve
+from kpolicy.policy.programs import Patience
 from kpolicy.snapshot.kinds import Kinds
 
 if TYPE_CHECKING:
+    from kpolicy.policy.schema_check import SchemaChecker
     from kpolicy.relations.index import Direction
     from kpolicy.snapshot.resource import Resource
 
@@ -35,6 +38,10 @@ class Plan:
     relations: Mapping[str, Direction]
     catalogue: Catalogue
     engine: str = "compiled"
+    problems: tuple[Problem, ...] = ()
+    """What is wrong with policies that were chosen, or could have been, and do not run."""
+    patience: Patience = field(default_factory=Patience)
+    """When the programs are turned into code."""
     _by_kind: dict[tuple[str, str, str, bool], tuple[Unit, ...]] = field(default_factory=dict)
 
     def meeting(self, resource: Resource, joins: bool) -> tuple[Unit, ...]:
@@ -85,8 +92,8 @@ def info(policy: Policy) -> PolicyInfo:
 def catalogue_of(toolbox: Toolbox, request: ScanRequest, config: Config) -> Catalogue:
     """Return every policy that could run: packs, Python policies, `-p` and the configuration's.
 
-    Taken from the cache where that has this very set of files. Raises `PolicyError` with all
-    problems of all files.
+    Taken from the cache where that has this very set of files. What is wrong in a file stands in
+    `problems`; the other policies are there.
     """
     from kpolicy.engine.policy_cache import key_of, load_catalogue
 
@@ -98,23 +105,15 @@ def catalogue_of(toolbox: Toolbox, request: ScanRequest, config: Config) -> Cata
             return cached
     catalogue = build(files, python, toolbox.formats, problems)
     if catalogue.problems:
-        raise PolicyError(*catalogue.problems)
+        return catalogue
     # What declared relations compile to is not kept; neither are the policies that use them.
     return catalogue if catalogue.relations else replace(catalogue, key=key)
-
-
-def catalogue_with_problems(toolbox: Toolbox, request: ScanRequest, config: Config) -> Catalogue:
-    """Return the same with what is wrong in it, for those who want to see all of it."""
-    files, python, problems = _sources(toolbox, request, config)
-    return build(files, python, toolbox.formats, problems)
 
 
 def _sources(
     toolbox: Toolbox, request: ScanRequest, config: Config
 ) -> tuple[list[PolicyFile], list[Policy], list[Problem]]:
     """Return the policy files, the policies made in Python, and what could not be read."""
-    from pathlib import Path
-
     files: list[PolicyFile] = []
     python: list[Policy] = []
     if request.builtin:
@@ -143,20 +142,22 @@ def make_plan(
 ) -> Plan:
     """Return the plan of a scan. Only chosen policies are compiled.
 
-    Raises `PolicyError`, `ConfigError` or `UsageError`, each with everything that is wrong.
+    A policy that does not load or compile is left out, and what is wrong with it stands in
+    `Plan.problems`. Raises `ConfigError` or `UsageError`, with everything that is wrong.
     """
     if catalogue is None:
         catalogue = catalogue_of(toolbox, request, config)
     ids = choose(catalogue, request.selection, config)
     kinds = Kinds.of(toolbox.workload_kinds)
-    relations = _directory(toolbox, catalogue)
+    problems = list(catalogue.problems)
+    relations = _directory(toolbox, catalogue, problems)
     context = CompileContext(
         toolbox.libraries, frozenset(relations), kinds, catalogue.texts, request.engine
     )
     units: list[Unit] = []
     compiled: CompiledPolicy | None = None
     fresh: dict[str, CompiledPolicy] = {}
-    problems: list[Problem] = []
+    newcomers = _Newcomers(toolbox, context)
     wrong_params: list[Problem] = []
     for id_ in ids:
         policy = catalogue.policies[id_]
@@ -173,11 +174,15 @@ def make_plan(
             problems.extend(found)
             if compiled is None:
                 continue
+            wrong = newcomers.problems(compiled)
+            if wrong:
+                problems.extend(wrong)
+                continue
             fresh[id_] = compiled
         params = _params(policy, request, config, wrong_params)
         units.append(Unit(compiled, Matcher(policy, kinds), params, len(units)))
-    if problems:
-        raise PolicyError(*problems)
+    for draft in catalogue.drafts:
+        problems.extend(compile_policy(draft, context)[1])
     _check_param_names(request, catalogue)
     if wrong_params:
         raise ConfigError(*wrong_params)
@@ -185,7 +190,39 @@ def make_plan(
         from kpolicy.engine.policy_cache import save_catalogue
 
         save_catalogue(catalogue, fresh)
-    return Plan(tuple(units), kinds, relations, catalogue, request.engine)
+    return Plan(
+        tuple(units), kinds, relations, catalogue, request.engine, tuple(problems),
+        context.patience,
+    )  # fmt: skip
+
+
+class _Newcomers:
+    """Checks policies that are seen for the first time against the schemas of their kinds.
+
+    The policies that ship with kpolicy are held to them by its tests. Schemas are loaded for the
+    first policy that needs them.
+    """
+
+    def __init__(self, toolbox: Toolbox, context: CompileContext) -> None:
+        self._context = context
+        self._checker: SchemaChecker | None = None
+        self._shipped = tuple(
+            f"{shown(pack.directory)}/"
+            for pack in toolbox.packs
+            if pack.plugin in ("", "builtin") and isinstance(pack.directory, Path)
+        )
+
+    def problems(self, compiled: CompiledPolicy) -> tuple[Problem, ...]:
+        """Return the errors of a policy: fields that none of its kinds has."""
+        at = compiled.policy.location
+        if at is None or at.path.startswith(self._shipped):
+            return ()
+        if self._checker is None:
+            from kpolicy import schemas
+            from kpolicy.policy.schema_check import SchemaChecker
+
+            self._checker = SchemaChecker(self._context, schemas.load())
+        return self._checker.check(compiled).errors
 
 
 def _restored(blob: bytes, policy: Policy, context: CompileContext) -> CompiledPolicy | None:
@@ -200,7 +237,9 @@ def _restored(blob: bytes, policy: Policy, context: CompileContext) -> CompiledP
         return None
 
 
-def _directory(toolbox: Toolbox, catalogue: Catalogue) -> Mapping[str, Direction]:
+def _directory(
+    toolbox: Toolbox, catalogue: Catalogue, problems: list[Problem]
+) -> Mapping[str, Direction]:
     from kpolicy.errors import PluginError
     from kpolicy.relations.index import directory
 
@@ -209,11 +248,10 @@ def _directory(toolbox: Toolbox, catalogue: Catalogue) -> Mapping[str, Direction
             return directory(toolbox.relations)
         from kpolicy.relations.declared import directory_with
 
-        found, problems = directory_with(toolbox.relations, catalogue.relations, toolbox.libraries)
+        found, wrong = directory_with(toolbox.relations, catalogue.relations, toolbox.libraries)
     except ValueError as error:
         raise PluginError(Problem(str(error))) from error
-    if problems:
-        raise PolicyError(*problems)
+    problems.extend(wrong)
     return found
 
 
@@ -237,7 +275,7 @@ def _check_param_names(request: ScanRequest, catalogue: Catalogue) -> None:
     wrong = [
         Problem(f'parameters for an unknown policy "{id_}"', None, catalogue.unknown(id_))
         for id_ in request.params
-        if id_ not in catalogue.policies
+        if id_ not in catalogue.policies and not catalogue.is_broken(id_)
     ]
     if wrong:
         raise UsageError(*wrong)

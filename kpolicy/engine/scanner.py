@@ -28,8 +28,8 @@ from kpolicy.suppress.apply import Rules, apply
 def scan(request: ScanRequest, toolbox: Toolbox) -> Report:
     """Return the report of one scan.
 
-    Raises `UsageError`, `ConfigError`, `PolicyError` or `PluginError` where it cannot begin; what
-    is wrong with the input stands in the report.
+    Raises `UsageError`, `ConfigError` or `PluginError` where it cannot begin; what is wrong with
+    the input, or with a policy, stands in the report.
     """
     with without_collector():
         return _scan(request, toolbox)
@@ -62,6 +62,7 @@ def _scan(request: ScanRequest, toolbox: Toolbox) -> Report:
         found = compare(request, toolbox, config, plan, settings, discovery, base)
         clock.lap("compare")
         return _report(request, toolbox, config, plan, found.tally, files, clock, found.findings)
+    plan.patience.expect(len(discovery.files))
     jobs = jobs_for(discovery.files, request.jobs)
     if jobs > 1:
         from kpolicy.engine.workers import parallel_phase
@@ -175,6 +176,7 @@ def _report(
             ),
         ),
         policies=plan.infos(),
+        problems=plan.problems,
         timings=MappingProxyType(clock.laps),
     )
 

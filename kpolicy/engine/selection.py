@@ -57,11 +57,11 @@ def _of_config(catalogue: Catalogue, config: Config) -> set[str]:
     chosen -= _config_ids(catalogue, config.exclude, "exclude", config, wrong)
     _config_ids(catalogue, config.enforced, "enforced", config, wrong)
     for name in config.severity:
-        if not catalogue.matching(name):
+        if not catalogue.matching(name) and not catalogue.is_broken(name):
             at = _origin(config, f"severity.{name}", "severity")
             wrong.append(Problem(f'no policy "{name}"', at, catalogue.unknown(name)))
     for name in config.params:
-        if name not in catalogue.policies:
+        if name not in catalogue.policies and not catalogue.is_broken(name):
             at = _origin(config, f"params.{name}", "params")
             wrong.append(Problem(f'no policy "{name}"', at, catalogue.unknown(name)))
     if wrong:
@@ -82,7 +82,7 @@ def _config_ids(
     found: set[str] = set()
     for number, pattern in enumerate(given):
         ids = catalogue.matching(pattern)
-        if not ids:
+        if not ids and not catalogue.is_broken(pattern):
             at = _origin(config, f"{key}.{number}", key)
             wrong.append(Problem(f'no policy "{pattern}"', at, catalogue.unknown(pattern)))
         found.update(ids)
@@ -113,7 +113,7 @@ def _ids(catalogue: Catalogue, given: Iterable[str], flag: str, wrong: list[Prob
     found: set[str] = set()
     for pattern in given:
         ids = catalogue.matching(pattern)
-        if not ids:
+        if not ids and not catalogue.is_broken(pattern):
             wrong.append(
                 Problem(f'{flag}: no policy "{pattern}"', None, catalogue.unknown(pattern))
             )

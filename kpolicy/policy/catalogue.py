@@ -41,6 +41,8 @@ class Catalogue:
     """Text of each policy file by shown path, for excerpts in messages."""
     relations: tuple[RelationDeclaration, ...] = ()
     """Relations declared in policy files."""
+    drafts: tuple[Policy, ...] = ()
+    """Policies with problems (see `Loaded.drafts`)."""
     stored: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}))
     """What compiling gave earlier, by id, where a cache had it (see `kpolicy.policy.stored`)."""
     key: str = ""
@@ -58,6 +60,10 @@ class Catalogue:
         if any(c in pattern for c in "*?["):
             return [id_ for id_ in self.policies if fnmatch.fnmatchcase(id_, pattern)]
         return []
+
+    def is_broken(self, pattern: str) -> bool:
+        """Return whether an id or glob means only policies that could not be loaded."""
+        return any(fnmatch.fnmatchcase(draft.id, pattern) for draft in self.drafts)
 
     def unknown(self, pattern: str) -> str:
         """Return the hint for an id that is none."""
@@ -140,16 +146,22 @@ def build(
     wrong = list(problems)
     texts: dict[str, str] = {}
     relations: list[RelationDeclaration] = []
+    drafts: list[Policy] = []
     for file in files:
         texts[file.path] = file.text
         loaded = load_file(file.path, file.text, formats, file.defaults)
         found.extend(loaded.policies)
         wrong.extend(loaded.problems)
         relations.extend(loaded.relations)
+        drafts.extend(loaded.drafts)
     wrong.extend(p for p in duplicates(found) if p not in wrong)
     by_id: dict[str, Policy] = {}
     for policy in found:
         by_id.setdefault(policy.id, policy)
     return Catalogue(
-        MappingProxyType(by_id), tuple(wrong), MappingProxyType(texts), tuple(relations)
+        MappingProxyType(by_id),
+        tuple(wrong),
+        MappingProxyType(texts),
+        tuple(relations),
+        tuple(drafts),
     )

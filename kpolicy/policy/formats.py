@@ -22,6 +22,9 @@ class Loaded:
     problems: tuple[Problem, ...] = ()
     relations: tuple[RelationDeclaration, ...] = ()
     """Relations declared beside policies (`kind: Relation`)."""
+    drafts: tuple[Policy, ...] = ()
+    """Policies with problems, as far as they could be read: never run, but their CEL is checked,
+    so that an author sees all that is wrong at once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,17 +45,19 @@ def load_file(
     documents, problems = compose(path, text)
     policies: list[Policy] = []
     relations: list[RelationDeclaration] = []
+    drafts: list[Policy] = []
     for document in documents:
         loaded = _load_document(document, formats)
         problems.extend(loaded.problems)
         policies.extend(_settle(policy, defaults) for policy in loaded.policies)
         relations.extend(loaded.relations)
+        drafts.extend(loaded.drafts)
     if not documents and not problems:
         problems.append(
             Problem("the file holds no policy", SourceLocation(path), "remove it, or write one")
         )
     problems.extend(duplicates(policies))
-    return Loaded(tuple(policies), tuple(problems), tuple(relations))
+    return Loaded(tuple(policies), tuple(problems), tuple(relations), tuple(drafts))
 
 
 def duplicates(policies: Iterable[Policy]) -> list[Problem]:

@@ -111,7 +111,7 @@ def load_native(document: SourceNode) -> Loaded:
         metadata=metadata_extra,
     )  # fmt: skip
     if reader.problems:
-        return Loaded((), tuple(reader.problems))
+        return Loaded((), tuple(reader.problems), drafts=(policy,))
     return Loaded((policy,), ())
 
 

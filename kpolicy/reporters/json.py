@@ -21,7 +21,7 @@ def render(report: Report, context: ReportContext) -> str:
 def as_data(report: Report, version: str) -> dict[str, Any]:
     """Return the report as plain dicts and lists in the documented shape."""
     summary = report.summary
-    return {
+    data: dict[str, Any] = {
         "version": version,
         "summary": {
             "documents": summary.documents,
@@ -38,6 +38,12 @@ def as_data(report: Report, version: str) -> dict[str, Any]:
             {**_line(invalid.location), "message": invalid.message} for invalid in report.invalid
         ],
     }
+    if report.problems:
+        data["problems"] = [
+            {**_line(problem.location or SourceLocation("")), "message": problem.message}
+            for problem in report.problems
+        ]
+    return data
 
 
 def finding_data(finding: Finding) -> dict[str, Any]:

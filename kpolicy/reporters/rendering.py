@@ -137,6 +137,8 @@ def summary_lines(report: Report) -> list[str]:
 def _remarks(report: Report) -> Iterator[str]:
     if report.summary.suppressed:
         yield f"{report.summary.suppressed:,} suppressed"
+    if report.problems:
+        yield plural(len(report.problems), "policy problem")
     if report.summary.invalid:
         yield f"{report.summary.invalid:,} invalid"
     if words := skipped_words(report):

@@ -192,9 +192,14 @@ def _invocation(report: Report, context: ReportContext) -> dict[str, Any]:
     notifications += [
         _notification("note", note.message, note.location, context) for note in report.notes
     ]
-    invocation: dict[str, Any] = {"executionSuccessful": not report.invalid}
+    invocation: dict[str, Any] = {"executionSuccessful": not (report.invalid or report.problems)}
     if notifications:
         invocation["toolExecutionNotifications"] = notifications
+    if report.problems:
+        invocation["toolConfigurationNotifications"] = [
+            _notification("error", problem.message, problem.location, context)
+            for problem in report.problems
+        ]
     return invocation
 
 

@@ -162,7 +162,7 @@ class _Text:
     def closing(self) -> Iterator[str]:
         lines = summary_lines(self.report)
         style = next((s for s in ("error", "warning", "info") if self.report.count(s)), "pass")
-        if self.report.invalid:
+        if self.report.invalid or self.report.problems:
             style = "error"
         yield self.paint(style, lines[0])
         for line in lines[1:]:

@@ -14,6 +14,7 @@ import jsonschema
 import pytest
 from report_samples import CLEAN, EMPTY, FULL, HOSTILE, SPLIT, context, finding
 
+from kpolicy.errors import Problem
 from kpolicy.findings import Place, PolicyInfo, Report, Suppression
 from kpolicy.location import SourceLocation
 from kpolicy.reporters.sarif import render
@@ -101,6 +102,7 @@ SCHEMA = _object(
                     "executionSuccessful",
                     executionSuccessful={"type": "boolean"},
                     toolExecutionNotifications=_list(NOTIFICATION),
+                    toolConfigurationNotifications=_list(NOTIFICATION),
                 )
             ),
             originalUriBaseIds={"type": "object", "additionalProperties": BAG},
@@ -245,3 +247,13 @@ def test_fingerprints_travel() -> None:
 def test_a_message_cannot_plant_a_link() -> None:
     (result,) = run_of(Report(findings=(finding(message="see [here](http://x) [ok]"),)))["results"]
     assert result["message"]["text"] == "see \\[here\\](http://x) [ok]"
+
+
+def test_a_policy_that_could_not_run_is_a_notification_about_the_configuration() -> None:
+    problem = Problem("unknown key", SourceLocation("policies/p.yaml", 3, 1))
+    (invocation,) = run_of(Report(problems=(problem,)))["invocations"]
+    assert invocation["executionSuccessful"] is False
+    (said,) = invocation["toolConfigurationNotifications"]
+    assert said["message"]["text"] == "unknown key"
+    artifact = said["locations"][0]["physicalLocation"]["artifactLocation"]
+    assert artifact["uri"] == "clusters/policies/p.yaml"
