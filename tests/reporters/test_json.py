@@ -11,7 +11,9 @@ import jsonschema
 import pytest
 from report_samples import CLEAN, EMPTY, FULL, HOSTILE, MOSTLY_SKIPPED, SPLIT, context, finding
 
+from kpolicy.errors import Problem
 from kpolicy.findings import Report
+from kpolicy.location import SourceLocation
 from kpolicy.reporters.json import render
 
 
@@ -85,3 +87,12 @@ def test_no_raw_control_character_is_printed_and_nothing_is_lost() -> None:
     assert all(c == "\n" or c.isprintable() for c in text)
     assert text.encode("utf-8")
     assert json.loads(text)["findings"][0]["message"] == HOSTILE.findings[0].message
+
+
+def test_policies_that_could_not_run_are_told_and_fit_the_schema(schema: Any) -> None:
+    problem = Problem("unknown key", SourceLocation("policies/p.yaml", 3, 1), "did you mean x?")
+    data = json.loads(render(Report(problems=(problem, Problem("no place"))), context()))
+    jsonschema.Draft202012Validator(schema).validate(data)
+    assert [p["message"] for p in data["problems"]] == ["unknown key", "no place"]
+    assert data["problems"][0]["path"] == "policies/p.yaml"
+    assert "problems" not in json.loads(render(Report(), context()))
