@@ -213,7 +213,7 @@ class _Newcomers:
         )
 
     def problems(self, compiled: CompiledPolicy) -> tuple[Problem, ...]:
-        """Return the errors of a policy: fields that none of its kinds has."""
+        """Return the mistyped fields of a policy: none of its kinds has them, but almost."""
         at = compiled.policy.location
         if at is None or at.path.startswith(self._shipped):
             return ()
@@ -222,7 +222,7 @@ class _Newcomers:
             from kpolicy.policy.schema_check import SchemaChecker
 
             self._checker = SchemaChecker(self._context, schemas.load())
-        return self._checker.check(compiled).errors
+        return self._checker.check(compiled).mistyped
 
 
 def _restored(blob: bytes, policy: Policy, context: CompileContext) -> CompiledPolicy | None:

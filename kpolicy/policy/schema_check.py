@@ -32,10 +32,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SchemaReport:
-    """What the schemas say against a policy."""
+    """What the schemas say against a policy.
+
+    `mistyped` are those of the errors that name a field which is almost another one. A scan refuses
+    a new policy for them alone: reading a field that is nowhere is an evaluation error, and legal.
+    """
 
     errors: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
+    mistyped: tuple[Problem, ...] = ()
 
 
 @dataclass(slots=True)
@@ -51,6 +56,7 @@ class _Walk:
     """Variables that ask for the kind, as paths: who reads them knows what he meets."""
     errors: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
+    mistyped: list[Problem] = field(default_factory=list)
 
     def check(
         self,
@@ -95,7 +101,10 @@ class _Walk:
         at, text = self.context.place(expression, error)
         parts = [part for part in (error.hint, text.excerpt(at) if text else "") if part]
         hint = "\n  ".join("\n".join(parts).split("\n"))
-        into.append(Problem(f'policy "{self.policy.id}": {what}: {error.message}', at, hint))
+        problem = Problem(f'policy "{self.policy.id}": {what}: {error.message}', at, hint)
+        into.append(problem)
+        if into is self.errors and error.message.startswith("undefined field"):
+            self.mistyped += [problem] * error.hint.startswith("did you mean")
 
     def guard(self, report: ObjectReport) -> None:
         """Keep what an expression asked for: what comes after it may rely on that."""
@@ -146,7 +155,7 @@ class SchemaChecker:
         _check_validations(walk, compiled)
         # With many kinds, what only some of them lack says nothing.
         warnings = walk.warnings if len(met) <= _MANY or walk.lenient else []
-        return SchemaReport(tuple(walk.errors), tuple(warnings))
+        return SchemaReport(tuple(walk.errors), tuple(warnings), tuple(walk.mistyped))
 
     def _meeting(self, name: str, schema: Schema, params: Type) -> Meeting:
         if self._declarations is None:

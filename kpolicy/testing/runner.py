@@ -68,7 +68,7 @@ class PolicyTester:
             compiled, problems = compile_policy(policy, self._context)
             if compiled is None or problems:
                 raise PolicyError(*problems)
-            wrong = self._schema_checker().check(compiled).errors
+            wrong = self._schema_checker().check(compiled).mistyped
             if wrong:
                 raise PolicyError(*wrong)
             found = self._compiled[policy_id] = compiled

@@ -126,6 +126,16 @@ def test_wrong_types_are_errors(expression: str, message: str) -> None:
     assert message in error.message
 
 
+def test_mistyped_is_told_from_absent() -> None:
+    """A field that is almost another one is mistyped; one that is like none is just not there."""
+    report = report_of_expression(
+        "Deployment", "object.spec.replica > 1 && object.spec.nowhere > 1"
+    )
+    assert len(report.errors) == 2
+    assert report.mistyped == report.errors[:1]
+    assert report_of_expression("Deployment", "object.spec.replicas == 'a'").mistyped == ()
+
+
 def test_field_of_some_kinds_is_a_warning() -> None:
     """A field that only some of the matched kinds have is a warning that names the others."""
     report = report_of_expression("Deployment, Pod", "object.spec.template.spec.hostPID")
