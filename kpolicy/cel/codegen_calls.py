@@ -24,11 +24,18 @@ from kpolicy.cel.emitter import (
 from kpolicy.cel.errors import CelError
 from kpolicy.cel.nodes import Constant, ListNode, Node
 from kpolicy.cel.scopes import Apply
+from kpolicy.cel.types import DURATION, TIMESTAMP
 from kpolicy.cel.values import equal
 
 #: Operands larger than this inside a loop, and results of `+` anywhere, are charged exactly.
 _LARGE = 10_000
 _LARGE_IN_LOOP = 1_000
+_LARGE_MADE_IN_LOOP = 300
+
+#: Types whose values do not grow; a function's result of another type may be large.
+_FIXED: Final = frozenset(
+    ("bool", "int", "uint", "double", "null_type", "type", TIMESTAMP.name, DURATION.name)
+)
 
 #: Ints and doubles compare alike up to here, whichever way they are converted.
 _EXACT = 2**53
@@ -90,7 +97,10 @@ class Calls(Emitter):
         key = classes[0] if len(classes) == 1 else ast.Tuple(list(classes), ast.Load())
         table = self.fixed(ByClass(callee, single=len(codes) == 1))
         given = [name("context"), *codes] if True in contexts else codes
-        return Value(call(subscript(table, key), *given))
+        made = call(subscript(table, key), *given)
+        if all(overload.result.name in _FIXED for overload in callee.overloads):
+            return Value(made)
+        return Value(call(self.fixed(_small_result if self.loops else _fair_result), made))
 
     # Comparisons
 
@@ -340,6 +350,23 @@ def _fair_equal(left: Any, right: Any) -> bool:
     if isinstance(left, (list, tuple, Mapping)) and runtime.weight(left, _LARGE) >= _LARGE:
         raise Surprise
     return equal(left, right)
+
+
+def _fair_result(value: Any) -> Any:
+    """Return what a function made, but leave a large result to where it is charged."""
+    if type(value) in _SIZED and len(value) > _LARGE:
+        raise Surprise
+    return value
+
+
+def _small_result(value: Any) -> Any:
+    """As `_fair_result`, for a call that is made often."""
+    if type(value) in _SIZED and len(value) > _LARGE_MADE_IN_LOOP:
+        raise Surprise
+    return value
+
+
+_SIZED: Final = frozenset((str, bytes, list))
 
 
 def _small_contains(needle: Any, haystack: Any) -> bool:

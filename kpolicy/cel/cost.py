@@ -3,10 +3,13 @@
 A loop charges the length of its list times the static cost of its body before the first turn, so
 that no turn counts. Inner loops charge themselves; the generated code leaves out the charges that
 cannot matter (`codegen_loops.Loops.charge`). Work that grows with its operands (text, `in` a
-list, regular expressions) is charged by size. Source: Kubernetes' runtime cost limits.
+list, regular expressions) is charged by size, and what a library function makes by its length.
+Source: Kubernetes' runtime cost limits.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from kpolicy.cel.nodes import Constant, ListNode, MapNode, Node
 from kpolicy.cel.scopes import Local, Loop, resolved_children
@@ -23,11 +26,24 @@ def static_cost(loop: Loop) -> int:
         if isinstance(node, (Constant, Local)):
             continue
         total += 1
+        if isinstance(node, ListNode):
+            total += len(node.elements)
+        elif isinstance(node, MapNode):
+            total += len(node.entries)
         if isinstance(node, Loop):
             pending.append(node.range)
         else:
             pending += resolved_children(node)
     return total
+
+
+def output_cost(value: Any) -> int:
+    """Return what a function is charged for making `value`: a call may give more than it got."""
+    if isinstance(value, (str, bytes)):
+        return len(value) // 40
+    if isinstance(value, (list, tuple)):
+        return len(value) // 4
+    return 0
 
 
 def has_loop(root: Node) -> bool:

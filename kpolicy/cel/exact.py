@@ -7,12 +7,13 @@ to it; `kpolicy.cel.trace` watches it.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from kpolicy.cel import runtime
-from kpolicy.cel.cost import static_cost
-from kpolicy.cel.errors import BudgetExceeded, CelError, line_column
+from kpolicy.cel.cost import output_cost, static_cost
+from kpolicy.cel.errors import BudgetExceeded, CelError
 from kpolicy.cel.nodes import Call, Constant, ListNode, MapNode, Node, Select
 from kpolicy.cel.scopes import (
     Apply,
@@ -64,6 +65,7 @@ class _Builder:
     def __init__(self, source: str, wrap: Wrap | None) -> None:
         self.source = source
         self.wrap = wrap
+        self.lines = [0, *(i + 1 for i, each in enumerate(source) if each == "\n")]
 
     def step(self, node: Node) -> Step:
         method: Callable[[Any], Step] = getattr(self, f"step_{type(node).__name__}")
@@ -73,7 +75,9 @@ class _Builder:
     def located(self, error: CelError, node: Node) -> CelError:
         """Give an error the place of `node`, unless it has one already."""
         if not error.line:
-            error.line, error.column = line_column(self.source, node.offset)
+            # An expression may absorb many errors: to find each line anew would read it each time.
+            line = bisect_right(self.lines, node.offset)
+            error.line, error.column = line, node.offset - self.lines[line - 1] + 1
             error.source = self.source
         return error
 
@@ -186,7 +190,9 @@ class _Builder:
             try:
                 if cost is not None:
                     frame.charge(_charge(cost, values, frame.budget))
-                return callee.invoke(values, frame.context)
+                made = callee.invoke(values, frame.context)
+                frame.charge(output_cost(made))
+                return made
             except CelError as error:
                 raise self.located(error, node) from None
 
