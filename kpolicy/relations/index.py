@@ -7,7 +7,6 @@ the bodies may stay away. Every answer costs what it holds, not what the snapsho
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kpolicy.relations.filed import Card, Drawer, Filed, Ref
@@ -37,8 +36,7 @@ class Direction(NamedTuple):
     reverse: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
+class Filter(NamedTuple):
     """A pure predicate over one resource. Equal keys mean the same predicate with the same
     parameters."""
 

@@ -109,8 +109,7 @@ def guess_plural(kind: str) -> str:
     return name + "s"
 
 
-@dataclass(frozen=True, slots=True)
-class CustomKind:
+class CustomKind(NamedTuple):
     """What a CustomResourceDefinition says about its kind."""
 
     group: str
@@ -137,8 +136,7 @@ def custom_kind_of(body: Any) -> CustomKind | None:
     return CustomKind(group, kind, plural if isinstance(plural, str) else "", namespaced)
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
+class _Known(NamedTuple):
     plural: str
     namespaced: bool
     built_in: bool
@@ -317,6 +315,13 @@ def _restored(
     return Kinds(table, _by_kind(custom), given)
 
 
+def _fits(text: str, pattern: str) -> bool:
+    """Return whether a glob matches; most patterns are plain, and need no regular expression."""
+    if pattern == "*" or pattern == text:
+        return True
+    return any(c in pattern for c in "*?[") and fnmatchcase(text, pattern)
+
+
 class KindMatcher:
     """Decides which kinds the texts of a match name; made by `matcher`. Hashable by its texts."""
 
@@ -337,7 +342,7 @@ class KindMatcher:
         if known is None:
             group, version = split_api_version(api_version)
             known = self._known[key] = any(
-                fnmatchcase(kind, k) and fnmatchcase(group, g) and fnmatchcase(version, v)
+                _fits(kind, k) and _fits(group, g) and _fits(version, v)
                 for g, v, k in self._patterns
             )
         return known
@@ -345,7 +350,7 @@ class KindMatcher:
     def matches(self, group: str, kind: str) -> bool:
         """Return whether some version of this kind is named."""
         return self._everything or any(
-            fnmatchcase(kind, k) and fnmatchcase(group, g) for g, _, k in self._patterns
+            _fits(kind, k) and _fits(group, g) for g, _, k in self._patterns
         )
 
     def __eq__(self, other: object) -> bool:

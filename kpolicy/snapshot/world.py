@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from kpolicy.snapshot.kinds import WORKLOAD_KINDS, WORKLOADS, KindMatcher, Kinds, matcher
 
@@ -19,8 +18,7 @@ Certainty = Literal["", "absent", "unknowable"]
 State = Literal["resolved", "outside", "absent", "unknowable"]
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(NamedTuple):
     """What one resource says about another. `name` None = any that fits (a selector)."""
 
     group: str | None
@@ -36,8 +34,7 @@ class Reference:
         return f"{self.kind} {self.namespace}/{name}" if self.namespace else f"{self.kind} {name}"
 
 
-@dataclass(frozen=True, slots=True)
-class Outside:
+class Outside(NamedTuple):
     """Configuration's word that something exists outside the input; each part a glob or kind
     text."""
 
@@ -46,8 +43,7 @@ class Outside:
     name: str = "*"
 
 
-@dataclass(frozen=True, slots=True)
-class Unread:
+class Unread(NamedTuple):
     """A document that could not be read, or whose values a template fills in: what it might define.
 
     `kinds` and `names` are the words found in its text; () = any.
@@ -81,14 +77,15 @@ PROVIDED: tuple[tuple[str, str, str, str], ...] = (
 )  # fmt: skip
 
 _WORKLOAD_NAMES = frozenset(w.kind for w in WORKLOAD_KINDS)
-_PLACEHOLDER = re.compile(r"\{\{|\$\{|\$\(|<no value>|%\(|@@")
-_KIND_LINE = re.compile(r"""(?m)^[\s-]*["']?kind["']?\s*:\s*["']?([A-Za-z][\w.]*)""")
-_NAME_LINE = re.compile(r"""(?m)^[\s{-]*["']?name["']?\s*:\s*["']?([^\s"'#,}]+)""")
+# Texts, not compiled: most scans need none of them.
+_PLACEHOLDER = r"\{\{|\$\{|\$\(|<no value>|%\(|@@"
+_KIND_LINE = r"""(?m)^[\s-]*["']?kind["']?\s*:\s*["']?([A-Za-z][\w.]*)"""
+_NAME_LINE = r"""(?m)^[\s{-]*["']?name["']?\s*:\s*["']?([^\s"'#,}]+)"""
 
 
 def is_templated(text: str) -> bool:
     """Return whether a name still holds a placeholder that some tool fills in later."""
-    return _PLACEHOLDER.search(text) is not None
+    return re.search(_PLACEHOLDER, text) is not None
 
 
 def unread_from_text(
@@ -96,15 +93,14 @@ def unread_from_text(
 ) -> Unread:
     """Return what an unreadable document might define, judged by the words after `kind:` and
     `name:`."""
-    kinds = tuple(sorted(set(_KIND_LINE.findall(text))))
-    names = tuple(sorted(set(_NAME_LINE.findall(text))))
+    kinds = tuple(sorted(set(re.findall(_KIND_LINE, text))))
+    names = tuple(sorted(set(re.findall(_NAME_LINE, text))))
     if any(is_templated(n) for n in names):
         names = ()
     return Unread(path, line, kinds, names, scope, reason)
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What a reference without a target means: a state, why, and the unread file that made it
     unknowable."""
 
