@@ -168,6 +168,7 @@ class Kinds:
     given: tuple[CustomKind, ...] = ()
     """Those that came from the caller and stay whatever the snapshot holds."""
     _last: list[tuple[Any, _Pod] | None] = field(default_factory=lambda: [None], repr=False)
+    _matchers: dict[tuple[str, ...], KindMatcher] = field(default_factory=dict, repr=False)
     _by_api_version: dict[tuple[str, str], WorkloadKind | None] = field(
         default_factory=dict, repr=False
     )
@@ -374,10 +375,14 @@ def matcher(texts: Iterable[str], kinds: Kinds | None = None) -> KindMatcher:
     """
     known = kinds or Kinds.of()
     all_texts = tuple(texts)
-    patterns: list[tuple[str, str, str]] = []
-    for text in all_texts:
-        patterns += _patterns(text, known)
-    return KindMatcher(all_texts, tuple(dict.fromkeys(patterns)))
+    found = known._matchers.get(all_texts)
+    if found is None:
+        patterns: list[tuple[str, str, str]] = []
+        for text in all_texts:
+            patterns += _patterns(text, known)
+        found = KindMatcher(all_texts, tuple(dict.fromkeys(patterns)))
+        known._matchers[all_texts] = found
+    return found
 
 
 def scope_groups(kinds: Kinds | None = None) -> frozenset[str]:
