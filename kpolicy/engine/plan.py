@@ -24,6 +24,7 @@ from kpolicy.policy.programs import Patience
 from kpolicy.snapshot.kinds import Kinds
 
 if TYPE_CHECKING:
+    from kpolicy.policy.packs import PolicyPack
     from kpolicy.policy.schema_check import SchemaChecker
     from kpolicy.relations.index import Direction
     from kpolicy.snapshot.resource import Resource
@@ -114,24 +115,39 @@ def _sources(
     toolbox: Toolbox, request: ScanRequest, config: Config
 ) -> tuple[list[PolicyFile], list[Policy], list[Problem]]:
     """Return the policy files, the policies made in Python, and what could not be read."""
-    files: list[PolicyFile] = []
-    python: list[Policy] = []
-    if request.builtin:
-        for pack in toolbox.packs:
-            files.extend(read_pack(pack))
-        python.extend(toolbox.policies)
-    else:
-        for pack in toolbox.packs:
-            if pack.plugin not in ("", "builtin"):
-                files.extend(read_pack(pack))
-        python.extend(p for p in toolbox.policies if p.plugin not in ("", "builtin"))
     root = Path(config.root) if config.root else Path.cwd()
     own = [str(root / path) for path in config.policies]
     given, problems = read_paths([*request.policy_paths, *own])
-    files.extend(given)
-    # `-p` may name a pack's own directory; a file read twice is one file.
-    once = {file.path: file for file in files}.values()
-    return list(once), python, problems
+    # By path: `-p` may name a pack's own directory, and a file read twice is one file. Of two
+    # policies with one id the first stays: a plugin displaces nothing.
+    files: dict[str, PolicyFile] = {}
+    if request.builtin:
+        for pack in toolbox.packs:
+            if pack.plugin in _BUILTIN:
+                files.update((file.path, file) for file in _pack_files(pack, problems))
+    files.update((file.path, file) for file in given)
+    for pack in toolbox.packs:
+        if pack.plugin not in _BUILTIN:
+            for file in _pack_files(pack, problems):
+                files.setdefault(file.path, file)
+    python = [p for p in toolbox.policies if request.builtin or p.plugin not in _BUILTIN]
+    return list(files.values()), python, problems
+
+
+#: How what ships with kpolicy is marked.
+_BUILTIN = ("", "builtin")
+
+
+def _pack_files(pack: PolicyPack, problems: list[Problem]) -> list[PolicyFile]:
+    """Return the files of a pack; one that cannot be read is a problem and has none."""
+    try:
+        return list(read_pack(pack))
+    except (OSError, UnicodeDecodeError) as error:
+        what = getattr(error, "strerror", None) or "not UTF-8 text"
+        of = f' of plugin "{pack.plugin}"' if pack.plugin else ""
+        at = SourceLocation(str(pack.directory))
+        problems.append(Problem(f'pack "{pack.name}"{of} cannot be read: {what}', at))
+        return []
 
 
 def make_plan(

@@ -142,11 +142,12 @@ def build(
     """Return the catalogue of all policies in `files` and those made in Python."""
     from kpolicy.policy.loader import duplicates, load_file
 
-    found: list[Policy] = list(python)
+    found: list[Policy] = []
     wrong = list(problems)
     texts: dict[str, str] = {}
     relations: list[RelationDeclaration] = []
     drafts: list[Policy] = []
+    parts: list[Part] = []
     for file in files:
         texts[file.path] = file.text
         loaded = load_file(file.path, file.text, formats, file.defaults)
@@ -154,6 +155,12 @@ def build(
         wrong.extend(loaded.problems)
         relations.extend(loaded.relations)
         drafts.extend(loaded.drafts)
+        parts.extend(loaded.parts)
+    if parts:
+        from kpolicy.policy.vap_parts import assemble
+
+        found, wrong = assemble(found, parts, wrong)
+    found.extend(python)
     wrong.extend(p for p in duplicates(found) if p not in wrong)
     by_id: dict[str, Policy] = {}
     for policy in found:

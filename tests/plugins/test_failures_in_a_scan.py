@@ -345,3 +345,57 @@ def test_a_broken_plugin_can_be_left_out(
     without = scan("--format", "json", "--disable-plugin", "acme")
     assert without.exit_code == 1
     assert without.stderr == ""
+
+
+PACK = """
+import pathlib
+from kpolicy import hookimpl
+from kpolicy.policy.packs import PolicyPack
+
+@hookimpl
+def kpolicy_policy_packs():
+    return [PolicyPack("acme", pathlib.Path({folder!r}))]
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (POLICIES, 'policy id "plain" is taken'),
+        (POLICIES.replace("severity: warning", "severity: dire"), "severity"),
+        (POLICIES.replace("object.metadata", "objct.metadata"), "objct"),
+        ("[", "acme-policies"),
+    ],
+)
+def test_a_pack_with_a_bad_policy_costs_only_that_policy(
+    text: str,
+    said: str,
+    scan: Callable[..., Result],
+    undisturbed: list[Any],
+    install: Install,
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "acme-policies"
+    folder.mkdir()
+    changed = text if "is taken" in said else text.replace("name: plain", "name: theirs")
+    changed = changed.replace("  title:", "  default: true\n  title:")
+    (folder / "bad.yaml").write_text(changed)
+    install(PACK.format(folder=str(folder)))
+    result = scan("--format", "json")
+    assert result.exit_code == 2
+    assert findings(result) == undisturbed
+    assert said in result.stderr
+    assert "acme" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_pack_whose_directory_is_not_there_is_told(
+    scan: Callable[..., Result], undisturbed: list[Any], install: Install, tmp_path: Path
+) -> None:
+    install(PACK.format(folder=str(tmp_path / "nowhere")))
+    result = scan("--format", "json")
+    assert result.exit_code == 2
+    assert "Traceback" not in result.stderr
+    assert "internal error" not in result.stderr
+    assert "nowhere" in result.stderr
+    assert findings(result) == undisturbed
