@@ -164,8 +164,10 @@ class RowMaker:
         """Return the final verdicts of a join policy, or what is still open."""
         compiled = unit.compiled
         full = Pending(unit.number)
-        if compiled.policy.check is not None or _BEYOND & compiled.references:
+        if compiled.policy.check is not None:
             return (), full
+        if "namespaceObject" in compiled.references:
+            bindings = _Open({k: v for k, v in bindings.items() if k != "namespaceObject"})
         context = self.context
         guesses = []
         for guess in (True, False):
@@ -185,5 +187,10 @@ class RowMaker:
         return (), Pending(unit.number, tuple(guesses))
 
 
-#: What only the join phase can bind.
-_BEYOND = frozenset(("namespaceObject", "oldObject"))
+class _Open(dict[str, Any]):
+    """Bindings in which one name cannot be answered here: reading it ends the guess."""
+
+    __slots__ = ()
+
+    def __missing__(self, name: str) -> Any:
+        raise Unguessable(name)
