@@ -75,9 +75,9 @@ def kpolicy_relations() -> Iterable[Relation]:
 @hookimpl
 def kpolicy_policy_formats() -> Iterable[PolicyFormat]:
     """Return the native format and ValidatingAdmissionPolicy."""
-    from kpolicy.policy.formats import NATIVE
+    from kpolicy.policy.formats import NATIVE, VALIDATING
 
-    return (NATIVE,)
+    return (NATIVE, VALIDATING)
 
 
 @hookimpl

@@ -112,6 +112,8 @@ class _Compiler:
         roots: tuple[str, ...] = (*ROOTS, "variables"),
     ) -> Program | None:
         names = (*roots, *extra)
+        if self.policy.metadata.get("no-params"):
+            names = tuple(name for name in names if name != "params")
         try:
             program = self.context.compile(expression.source, names, expected)
         except CelError as error:

@@ -10,8 +10,24 @@ from kpolicy.policy.model import Policy
 
 if TYPE_CHECKING:
     from kpolicy.errors import Problem
+    from kpolicy.location import SourceLocation
     from kpolicy.policy.source import SourceNode
     from kpolicy.relations.declared import RelationDeclaration
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a document gives that is no policy by itself, but part of one in any of the files.
+
+    `kind` says what `data` is: "vap-binding", or "resource" for a document that no format reads,
+    which may be a parameter of a policy or define its kind. `problem` is what is wrong with it
+    unless somebody takes it.
+    """
+
+    kind: str
+    data: dict[str, Any]
+    location: SourceLocation
+    problem: Problem | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +41,7 @@ class Loaded:
     drafts: tuple[Policy, ...] = ()
     """Policies with problems, as far as they could be read: never run, but their CEL is checked,
     so that an author sees all that is wrong at once."""
+    parts: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,4 +87,20 @@ NATIVE = PolicyFormat(
     kinds=("Policy", "Relation"),
     load=_load_native,
     doc="kpolicy's own format",
+)
+
+
+def _load_validating(document: SourceNode) -> Loaded:
+    from kpolicy.policy.vap import load_validating
+
+    return load_validating(document)
+
+
+#: Kubernetes' own policies; their Bindings are brought to them by `kpolicy.policy.vap_parts`.
+VALIDATING = PolicyFormat(
+    name="validating-admission-policy",
+    api_version="admissionregistration.k8s.io/",
+    kinds=("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"),
+    load=_load_validating,
+    doc="Kubernetes' ValidatingAdmissionPolicy with its Bindings and parameters",
 )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from kpolicy.errors import Problem
 from kpolicy.location import SourceLocation
-from kpolicy.policy.formats import NATIVE, Loaded, PolicyFormat
+from kpolicy.policy.formats import NATIVE, Loaded, Part, PolicyFormat
 from kpolicy.policy.model import Policy
 from kpolicy.policy.packs import SUFFIXES, Defaults, is_policy_file
 from kpolicy.policy.source import SourceNode, compose
@@ -46,8 +46,10 @@ def load_file(
     policies: list[Policy] = []
     relations: list[RelationDeclaration] = []
     drafts: list[Policy] = []
-    for document in documents:
+    parts: list[Part] = []
+    for document in _unlisted(documents):
         loaded = _load_document(document, formats)
+        parts.extend(loaded.parts)
         problems.extend(loaded.problems)
         policies.extend(_settle(policy, defaults) for policy in loaded.policies)
         relations.extend(loaded.relations)
@@ -57,7 +59,25 @@ def load_file(
             Problem("the file holds no policy", SourceLocation(path), "remove it, or write one")
         )
     problems.extend(duplicates(policies))
-    return Loaded(tuple(policies), tuple(problems), tuple(relations), tuple(drafts))
+    return Loaded(
+        tuple(policies), tuple(problems), tuple(relations), tuple(drafts), tuple(parts)
+    )
+
+
+def _unlisted(documents: Iterable[SourceNode]) -> Iterable[SourceNode]:
+    """Yield the documents, and of a `kind: List` (as kubectl prints it) its items."""
+    for document in documents:
+        kind = document.get("kind") if document.kind == "mapping" else None
+        items = document.get("items") if kind is not None else None
+        if (
+            kind is not None
+            and str(kind.value).endswith("List")
+            and items is not None
+            and items.kind == "sequence"
+        ):
+            yield from _unlisted(items.elements())
+        else:
+            yield document
 
 
 def duplicates(policies: Iterable[Policy]) -> list[Problem]:
@@ -116,4 +136,6 @@ def _load_document(document: SourceNode, formats: Sequence[PolicyFormat]) -> Loa
     known = sorted({format_.api_version for format_ in formats})
     at = api_node.location if api_node is not None else place
     hint = did_you_mean(api_version, known) or f"known: {', '.join(known)}"
-    return Loaded((), (Problem(f'no policy format reads "{api_version}"', at, hint),))
+    problem = Problem(f'no policy format reads "{api_version}"', at, hint)
+    part = Part("resource", {"body": document.value}, place, problem)
+    return Loaded((), (problem,), parts=(part,))

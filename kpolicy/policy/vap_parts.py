@@ -1,0 +1,81 @@
+"""Bringing Bindings, parameters and definitions to the ValidatingAdmissionPolicies they belong to.
+
+They may stand in any of the files that hold policies. What is in the scanned input is not asked for
+Bindings: a change under review could take the force from a policy with one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from kpolicy.policy.model import Policy
+from kpolicy.policy.vap import SEVERITY_OF
+from kpolicy.snapshot.kinds import custom_kind_of
+
+if TYPE_CHECKING:
+    from kpolicy.errors import Problem
+    from kpolicy.policy.formats import Part
+
+_ORDER = ("error", "warning", "info")
+
+
+def severity_of_actions(actions: Sequence[str]) -> str:
+    """Return the severity that a binding's actions stand for: the strongest one's."""
+    found = {SEVERITY_OF[action] for action in actions if action in SEVERITY_OF}
+    return next((severity for severity in _ORDER if severity in found), "error")
+
+
+def assemble(
+    policies: Iterable[Policy], parts: Sequence[Part], problems: Sequence[Problem]
+) -> tuple[list[Policy], list[Problem]]:
+    """Return the policies with their parts, and the problems that are left.
+
+    A resource that a policy takes as a parameter, and a CustomResourceDefinition, are no longer
+    documents that no format reads.
+    """
+    bindings: dict[str, list[dict[str, Any]]] = {}
+    for part in parts:
+        if part.kind == "vap-binding":
+            bindings.setdefault(part.data["policy"], []).append(part.data)
+    resources = [part for part in parts if part.kind == "resource"]
+    taken: set[int] = set()
+    definitions = []
+    for part in resources:
+        if custom_kind_of(part.data["body"]) is not None:
+            definitions.append(part.data["body"])
+            taken.add(id(part.problem))
+    found: list[Policy] = []
+    known: set[str] = set()
+    for policy in policies:
+        vap = policy.metadata.get("vap")
+        if vap is None:
+            found.append(policy)
+            continue
+        known.add(policy.id)
+        own = bindings.get(policy.id, [])
+        params = []
+        wanted = vap["paramKind"]
+        for part in resources if wanted else ():
+            body = part.data["body"]
+            if body.get("apiVersion") == wanted["apiVersion"] and body["kind"] == wanted["kind"]:
+                params.append(body)
+                taken.add(id(part.problem))
+        actions = [action for binding in own for action in binding["actions"]]
+        full = {
+            **vap,
+            "bindings": own,
+            "params": params,
+            "definitions": definitions,
+            "notes": [*vap["notes"], *(note for binding in own for note in binding["notes"])],
+        }
+        found.append(
+            replace(
+                policy,
+                severity=severity_of_actions(actions),
+                metadata={**policy.metadata, "vap": full},
+            )  # type: ignore[arg-type]
+        )
+    left = [problem for problem in problems if id(problem) not in taken]
+    return found, left
