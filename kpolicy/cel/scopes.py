@@ -28,6 +28,7 @@ from kpolicy.cel.nodes import (
     Select,
     StructNode,
 )
+from kpolicy.cel.runtime import OPERATORS
 from kpolicy.cel.values import MISSING
 
 if TYPE_CHECKING:
@@ -267,7 +268,8 @@ class _Resolver:
         return self.call(node, function.lstrip("."), operands, member=False)
 
     def call(self, node: Call, name: str, operands: list[Node], *, member: bool) -> Node:
-        self.calls.setdefault(name, []).append(node)
+        if name not in OPERATORS:
+            self.calls.setdefault(name, []).append(node)
         callee = self.names.callee(name, len(operands), member)
         if callee is None:
             if self.names.has_function(name):

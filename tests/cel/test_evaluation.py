@@ -282,7 +282,7 @@ def test_a_local_variable_hides_a_namespace() -> None:
 
 def test_references_functions_and_calls() -> None:
     program = cel.compile(
-        "object.spec.x.startsWith('a') && params.y.all(p, related(p, 'k'))", check=False
+        "object.spec.x.startsWith('a') && params.y.all(p, related(p, 'k') == !p[0])", check=False
     )
     assert program.references == {"object", "params"}
     assert program.functions == {"startsWith", "related"}
