@@ -89,7 +89,10 @@ def _rule(policy: PolicyInfo) -> dict[str, Any]:
         "help": {"text": text, "markdown": markdown},
         "defaultConfiguration": {"level": _LEVELS[policy.severity]},
         "properties": {
-            "tags": [tag for tag in ("kubernetes", policy.category, policy.pack) if tag],
+            # 3.49.15, 3.8.2: tags are unique; a pack may have its category's name.
+            "tags": list(
+                dict.fromkeys(t for t in ("kubernetes", policy.category, policy.pack) if t)
+            ),
             "problem.severity": {"info": "recommendation"}.get(policy.severity, policy.severity),
         },
     }

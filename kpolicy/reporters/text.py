@@ -77,12 +77,12 @@ class _Text:
         label = self.paint(style, finding.severity if shown else finding.outcome)
         head = f"    {label}[{self.paint('bold', one_line(finding.policy))}] "
         indent = 4 + len(finding.severity if shown else finding.outcome) + len(finding.policy) + 3
-        message = clean(finding.message).strip() or "(no message)"
+        message = clean(finding.message).strip() or ("(no message)" if shown else "")
         if finding.outcome == "error" and not message.startswith("could not be evaluated"):
             message = f"could not be evaluated: {message}"
         if finding.certainty == "unknowable":
             message += " (it may exist where this scan cannot see)"
-        yield from self.wrapped(head, message, indent, "      ")
+        yield from self.wrapped(head if message else head.rstrip(), message, indent, "      ")
         if finding.labels:
             labels = ", ".join(f"{one_line(k)}={one_line(v)}" for k, v in finding.labels.items())
             yield f"      {self.paint('dim', labels)}"

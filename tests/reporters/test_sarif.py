@@ -36,7 +36,10 @@ def _list(item: dict[str, Any]) -> dict[str, Any]:
 TEXT = {"type": "string", "minLength": 1}
 NATURAL = {"type": "integer", "minimum": 0}
 POSITIVE = {"type": "integer", "minimum": 1}
-BAG = {"type": "object"}
+BAG = {
+    "type": "object",
+    "properties": {"tags": {"type": "array", "items": TEXT, "uniqueItems": True}},
+}
 LEVEL = {"enum": ["none", "note", "warning", "error"]}
 MESSAGE = _object("text", text=TEXT)
 ARTIFACT = _object(
@@ -146,6 +149,12 @@ def test_rules_carry_help_as_text_and_markdown() -> None:
     assert rule["defaultConfiguration"] == {"level": "error"}
     assert "supply-chain" in rule["properties"]["tags"]
     assert sorted(rules) == list(rules)
+
+
+def test_tags_are_unique_where_pack_and_category_have_one_name() -> None:
+    info = PolicyInfo("p", "security", "info", "Quiet", "", "", category="security")
+    (rule,) = run_of(Report(policies=(info,)))["tool"]["driver"]["rules"]
+    assert rule["properties"]["tags"] == ["kubernetes", "security"]
 
 
 def test_a_policy_that_was_run_without_findings_is_a_rule_too() -> None:

@@ -79,9 +79,11 @@ def test_without_readable_files_there_is_no_excerpt() -> None:
 
 
 def test_passes_and_skips_are_named_as_such() -> None:
-    report = Report(findings=(finding(outcome="pass"), finding(outcome="skip", policy="x")))
+    passed = finding(outcome="pass", message="")
+    report = Report(findings=(passed, finding(outcome="skip", policy="x", message="why")))
     text = render(report, context())
-    assert "pass[latest-tag]" in text
+    assert "    pass[latest-tag]\n" in text
+    assert "    skip[x] why\n" in text
     assert "skip[x]" in text
     assert TAG_HELP not in text
 
