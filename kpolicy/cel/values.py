@@ -417,7 +417,6 @@ def _show_scalar(value: Any, room: int) -> str:
 
 
 __all__ = [
-    "CEL",
     "EQUAL_LIMIT",
     "INT_MAX",
     "INT_MIN",
