@@ -72,6 +72,9 @@ class JoinEvaluator:
                     passed = (Verdict(0, "pass", ""),)
                     add_findings(unit, resource, passed, placer, tally, True)
                 continue
+            if unit.compiled.policy.check is not None:
+                self.evaluate(unit, resource, {}, placer, tally)
+                continue
             if bindings is None:
                 bindings, _ = self.bindings(resource)
             self.evaluate(unit, resource, bindings, placer, tally)
