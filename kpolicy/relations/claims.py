@@ -22,6 +22,9 @@ CLAIM = "claim"
 CLAIMS = "claims"
 VOLUME = "volume"
 
+#: No object has a longer name; a hostile one is not taken apart.
+MAX_NAME = 253
+
 #: An ordinal in canonical decimal form, as a whole part between dashes or at the end.
 _ORDINAL = re.compile(r"-(?:0|[1-9][0-9]*)(?=-|$)")
 
@@ -41,6 +44,8 @@ def wider_claims(key: Key) -> Iterator[Key]:
     if key[0] != CLAIM:
         return
     _, namespace, name = key
+    if len(name) > MAX_NAME:
+        return
     for found in _ORDINAL.finditer(name):
         yield claims_key(namespace, name[: found.start() + 1], name[found.end() :])
 

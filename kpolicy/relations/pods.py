@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 NAME_LABEL = "kubernetes.io/metadata.name"
 ANYWHERE = "*"
 
+#: A selector is not filed under more keys than this, but under its namespaces and verified.
+MAX_KEYS = 10_000
+
 Target = tuple[str | None, str, str, str | None]
 Facts = Callable[[Key], tuple[Any, ...]]
 
@@ -68,6 +71,8 @@ def query(
     sets: list[tuple[Key, ...]] = []
     spots = places if namespace_selector is None else [ANYWHERE]
     for key, values in wanted:
+        if len(spots) * len(values) > MAX_KEYS:
+            continue
         sets.append(tuple((what, spot, key, value) for spot in spots for value in values))
     everything = [(what, spot) for spot in places]
     if namespace_selector is None:

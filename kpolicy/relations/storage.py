@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 _SOURCES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("nfs", ("server", "path")),
     ("hostPath", ("path",)),
-    ("local", ("path",)),
     ("glusterfs", ("endpoints", "path")),
     ("cephfs", ("monitors", "path")),
     ("rbd", ("monitors", "pool", "image")),
@@ -55,9 +54,19 @@ def storage_key(source: dict[str, Any]) -> tuple[Key, str] | None:
         if not isinstance(given, dict):
             continue
         parts = tuple(_part(name, given.get(name)) for name in names)
-        # `local` and `hostPath` are the same thing: a path on some node.
-        return (("hostPath" if field == "local" else field, *parts), field) if parts[0] else None
+        return ((field, *parts), field) if parts[0] else None
     return None
+
+
+def _local_key(spec: dict[str, Any]) -> tuple[Key, str] | None:
+    """Return the key of a `local` PersistentVolume: one path on two nodes is two disks."""
+    path = as_text(as_map(spec.get("local")).get("path"))
+    if not path:
+        return None
+    import json
+
+    node = json.dumps(spec.get("nodeAffinity"), sort_keys=True, default=str)
+    return ("local", posixpath.normpath(path), node), "local"
 
 
 def _part(name: str, value: Any) -> str:
@@ -83,7 +92,8 @@ def _volumes(resource: Resource, kinds: Kinds) -> Iterator[Entry]:
 def _same_storage(resource: Resource, kinds: Kinds) -> Iterator[Entry]:
     yield from bindings(resource, kinds)
     if resource.kind == "PersistentVolume" and resource.name:
-        found = storage_key(as_map(resource.body.get("spec")))
+        spec = as_map(resource.body.get("spec"))
+        found = storage_key(spec) or _local_key(spec)
         if found:
             yield Entry((VOLUME, resource.name), found[0], f"/spec/{found[1]}")
 

@@ -79,8 +79,8 @@ PROVIDED: tuple[tuple[str, str, str, str], ...] = (
 _WORKLOAD_NAMES = frozenset(w.kind for w in WORKLOAD_KINDS)
 # Texts, not compiled: most scans need none of them.
 _PLACEHOLDER = r"\{\{|\$\{|\$\(|<no value>|%\(|@@"
-_KIND_LINE = r"""(?m)^[\s-]*["']?kind["']?\s*:\s*["']?([A-Za-z][\w.]*)"""
-_NAME_LINE = r"""(?m)^[\s{-]*["']?name["']?\s*:\s*["']?([^\s"'#,}]+)"""
+_KIND_LINE = r"""(?m)(?:^|[{,])[ \t-]*["']?kind["']?[ \t]*:[ \t]*["']?([A-Za-z][\w.]*)"""
+_NAME_LINE = r"""(?m)(?:^|[{,])[ \t-]*["']?name["']?[ \t]*:[ \t]*["']?([^\s"'#,}]+)"""
 
 
 def is_templated(text: str) -> bool:

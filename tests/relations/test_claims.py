@@ -184,16 +184,36 @@ def test_storage_reached_directly(one: Any, other: Any, shared: bool) -> None:
     assert ask(found, SHARED_VOLUME_CLAIM) == []
 
 
-@pytest.mark.parametrize("source", [NFS, {"hostPath": {"path": "/d"}}, {"local": {"path": "/d"}}])
+@pytest.mark.parametrize("source", [NFS, {"hostPath": {"path": "/d"}}])
 def test_storage_reached_directly_and_through_a_claim(source: dict[str, Any]) -> None:
     """A PersistentVolume makes the claim and the storage one."""
-    inline = {"hostPath": {"path": "/d"}} if "local" in source else source
     found = snapshot(
-        workload("Deployment", "x", volumes=[{"name": "v", **inline}]),
+        workload("Deployment", "x", volumes=[{"name": "v", **source}]),
         mounter("y", "c"),
         obj("PersistentVolume", "pv", spec={**source, "claimRef": {"name": "c"}}),
     )
     assert ask(found, SHARED_VOLUME) == ["y"]
+
+
+@pytest.mark.parametrize(("nodes", "shared"), [(("a", "a"), True), (("a", "b"), False)])
+def test_local_volumes_are_on_their_node(nodes: tuple[str, str], shared: bool) -> None:
+    """One path on two nodes is two disks."""
+    volumes = [
+        obj(
+            "PersistentVolume",
+            f"pv{i}",
+            spec={
+                "local": {"path": "/mnt/disk"},
+                "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchFields": [node]}]}},
+                "claimRef": {"name": f"c{i}"},
+            },
+        )
+        for i, node in enumerate(nodes)
+    ]
+    found = snapshot(mounter("x", "c0"), mounter("y", "c1"), *volumes)
+    assert ask(found, SHARED_VOLUME) == (["y"] if shared else [])
+    inline = workload("Pod", "z", volumes=[{"name": "v", "hostPath": {"path": "/mnt/disk"}}])
+    assert ask(snapshot(inline, mounter("x", "c0"), *volumes), SHARED_VOLUME) == []
 
 
 def test_two_volumes_over_one_csi_handle() -> None:
@@ -305,5 +325,6 @@ def test_families_of_a_claim_name() -> None:
         ("claims", "n", "a-0-b-", ""),
     ]
     assert list(wider_claims(("claim", "n", "plain"))) == []
+    assert list(wider_claims(("claim", "n", "a-1" * 100_000))) == []
     assert list(wider_claims(("claims", "n", "a-", ""))) == []
     assert list(wider_claims(("volume", "pv-0"))) == []

@@ -271,3 +271,16 @@ def test_a_selector_is_filed_under_its_most_selective_equality() -> None:
     assert hit.there.key == ("pod", "default", "part", "7")
     for i in range(50):
         assert index.any(found.resources[i], None, True) == (i == 7)
+
+
+def test_a_selector_with_very_many_values_is_still_answered() -> None:
+    """Namespaces times values are not multiplied out beyond a bound."""
+    values = [f"v{i}" for i in range(300)]
+    term = {"labelSelector": has("app", "In", *values), "namespaces": values}
+    me = workload("Pod", "me", "a", affinity={"podAffinity": {REQUIRED: [term]}})
+    other = workload("Pod", "other", "v7", pod_labels={"app": "v9"})
+    found = snapshot(me, other, workload("Pod", "no", "v7", pod_labels={"app": "x"}))
+    index = found.index(DIRECTORY["affine-to"].relation)
+    assert names(index.related(found.resources[0])) == ["other"]
+    (entry,) = index.entries(found.resources[0])
+    assert sum(map(len, entry.alternatives)) <= 10_000

@@ -105,6 +105,8 @@ def test_words_of_an_unread_text() -> None:
     """Kinds and names are read off the text; a template among the names leaves them open."""
     text = 'apiVersion: v1\nkind: Secret\nmetadata:\n  name: "db"\n  labels: {\n'
     assert unread_from_text("a.yaml", text, 7) == Unread("a.yaml", 7, ("Secret",), ("db",))
+    flow = "{kind: Secret, metadata: {name: db, labels: {"
+    assert unread_from_text("a.yaml", flow) == Unread("a.yaml", 0, ("Secret",), ("db",))
     helm = "kind: Secret\nmetadata:\n  name: {{ .Values.name }}\n"
     assert unread_from_text("t.yaml", helm).names == ()
     assert unread_from_text("t.yaml", "a: [").kinds == ()
@@ -128,3 +130,13 @@ def test_a_snapshot_resolves_references() -> None:
     missing = found.resolve(Reference("", "Secret", "shop", "x"))
     assert (missing.state, missing.resources) == ("absent", ())
     assert missing.reason
+
+
+@pytest.mark.parametrize("text", ["\n" * 400_000, " " * 400_000, "{" * 400_000, ", " * 200_000])
+def test_words_of_a_hostile_text_are_found_in_linear_time(text: str) -> None:
+    """No run of white space or brackets makes the search slow."""
+    import time
+
+    started = time.process_time()
+    unread_from_text("a.yaml", text)
+    assert time.process_time() - started < 2
