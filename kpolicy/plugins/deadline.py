@@ -23,8 +23,12 @@ def deadline(seconds: float) -> Iterator[None]:
         yield
         return
 
+    running = True
+
     def ring(_number: int, _frame: FrameType | None) -> None:
-        raise Overdue
+        # A ring that comes when the body has just ended must not reach the code after it.
+        if running:
+            raise Overdue
 
     before = signal.signal(signal.SIGALRM, ring)
     # The interval rings again should the first ring be swallowed.
@@ -33,10 +37,13 @@ def deadline(seconds: float) -> Iterator[None]:
         try:
             yield
         finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, before)
+            running = False
     except Overdue:
         raise TimeoutError(f"did not return within {seconds:g} s") from None
+    finally:
+        running = False
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _can() -> bool:
