@@ -71,7 +71,17 @@ class Drawer:
     `dormant` until the index fills it.
     """
 
-    __slots__ = ("_parts", "bridges", "dormant", "facts", "left", "links", "relation", "right")
+    __slots__ = (
+        "_classes",
+        "_parts",
+        "bridges",
+        "dormant",
+        "facts",
+        "left",
+        "links",
+        "relation",
+        "right",
+    )
 
     def __init__(
         self,
@@ -87,6 +97,7 @@ class Drawer:
         self.left, self.right = left, right
         self.links, self.facts, self.bridges = links, facts, bridges
         self._parts = parts
+        self._classes: dict[Key, tuple[Key, ...]] = {}
         self.dormant = False
 
     @classmethod
@@ -161,6 +172,9 @@ class Drawer:
     def _linked(self, key: Key) -> Iterable[Key]:
         if key not in self.links:
             return (key,)
+        known = self._classes.get(key)
+        if known is not None:
+            return known
         seen = {key: None}
         todo = [key]
         while todo:
@@ -169,7 +183,11 @@ class Drawer:
                 if other not in seen:
                     seen[other] = None
                     todo.append(other)
-        return seen
+        # One class, one walk: each of its keys has the same answer.
+        members = tuple(seen)
+        for member in members:
+            self._classes[member] = members
+        return members
 
     def facts_of(self, key: Key) -> tuple[Any, ...]:
         """Return the data of the facts filed under `key`."""
