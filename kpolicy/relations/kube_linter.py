@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from kpolicy.relations.label_selectors import LabelSelector, parse_selector
-from kpolicy.relations.model import Entry, Key, Relation, Side
+from kpolicy.relations.model import EntriesOf, Entry, Key, Relation, Side
 from kpolicy.relations.reading import (
     as_map,
     as_text,
@@ -48,6 +48,16 @@ SELECTING = (
     "apps/Deployment", "apps/DaemonSet", "apps/StatefulSet", "apps/ReplicaSet",
     "apps.openshift.io/DeploymentConfig", "batch/Job", "batch/CronJob",
 )  # fmt: skip
+
+
+def _typed(kinds: tuple[str, ...], entries: EntriesOf) -> Side:
+    """Return a side of objects that decode: kube-linter drops the others, or sees no field of
+    them."""
+
+    def of_typed(resource: Resource, known: Kinds) -> Iterable[Entry]:
+        return entries(resource, known) if resource.decoding == "typed" else ()
+
+    return Side(kinds, of_typed)
 
 
 def _in_namespace(resource: Resource, _kinds: Kinds) -> Iterator[Entry]:
@@ -321,21 +331,21 @@ def relations() -> tuple[Relation, ...]:
         ),
         Relation(
             "kube-linter-pdb-workloads",
-            Side(BUDGET, _budget_selector),
-            Side(SELECTING, _own_match_labels),
+            _typed(BUDGET, _budget_selector),
+            _typed(SELECTING, _own_match_labels),
             matches=_selects,
             description="From a disruption budget to the workloads whose matchLabels it selects.",
         ),
         Relation(
             "kube-linter-pdb-expressions",
-            Side(BUDGET, _in_namespace),
-            Side(SELECTING, _with_expressions),
+            _typed(BUDGET, _in_namespace),
+            _typed(SELECTING, _with_expressions),
             description="From a disruption budget to the namespace's workloads with expressions.",
         ),
         Relation(
             "kube-linter-scalers",
-            Side(SELECTING, _by_name),
-            Side(SCALERS, _scaled_name),
+            _typed(SELECTING, _by_name),
+            _typed(SCALERS, _scaled_name),
             description="From a workload to the autoscalers of its namespace that name it.",
         ),
     )

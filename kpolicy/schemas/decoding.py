@@ -42,7 +42,12 @@ def _with_template(**spec: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"properties": {"metadata": _METADATA, "spec": inner}}
 
 
-#: Workloads that no release of Kubernetes serves: as much of them as their pod template.
+_JOB_TEMPLATE = {
+    "properties": {"metadata": _METADATA, "spec": {"properties": {"template": _TEMPLATE}}}
+}
+
+#: Workloads that the schemas do not cover, custom ones and versions that are gone: as much of them
+#: as their pod template.
 _OTHER_WORKLOADS: Mapping[tuple[str, str], Mapping[str, Any]] = {
     ("apps.openshift.io/v1", "DeploymentConfig"): _with_template(
         replicas={"type": "integer", "format": "int32"},
@@ -57,6 +62,21 @@ _OTHER_WORKLOADS: Mapping[tuple[str, str], Mapping[str, Any]] = {
     ("apps.kruise.io/v1alpha1", "DaemonSet"): _with_template(),
     ("apps.kruise.io/v1alpha1", "StatefulSet"): _with_template(),
     ("apps.kruise.io/v1beta1", "StatefulSet"): _with_template(),
+    **{
+        (version, kind): _with_template(replicas={"type": "integer", "format": "int32"})
+        for version, kinds in (
+            ("extensions/v1beta1", ("Deployment", "DaemonSet", "ReplicaSet")),
+            ("apps/v1beta1", ("Deployment", "StatefulSet")),
+            ("apps/v1beta2", ("Deployment", "DaemonSet", "ReplicaSet", "StatefulSet")),
+        )
+        for kind in kinds
+    },
+    ("batch/v1beta1", "CronJob"): {
+        "properties": {
+            "metadata": _METADATA,
+            "spec": {"properties": {"jobTemplate": _JOB_TEMPLATE}},
+        }
+    },
     ("keda.sh/v1alpha1", "ScaledJob"): {
         "properties": {
             "metadata": _METADATA,
@@ -136,7 +156,7 @@ class Decoder:
         for complaint in _complaints(body, shape, ""):
             if isinstance(complaint, WrongType):
                 return Decoded(body, "wrong-type", complaint)
-            return Decoded(body, "untyped")
+            return Decoded(_without_nulls(body, shape), "untyped")
         return Decoded(_without_nulls(body, shape))
 
     def _kind_shape(self, api_version: str, kind: str) -> _Shape | None:
@@ -216,7 +236,7 @@ def _is_clean_list(items: list[Any], shape: _Shape | None) -> bool:
             if shape.kind == "any" or (shape.kind == "array" and _is_clean_list(item, shape.rest)):
                 continue
             return False
-        if not _fits(item, shape):
+        if (item is None and shape.kind != "any") or not _fits(item, shape):
             return False
     return True
 
@@ -298,10 +318,24 @@ def _without_nulls(value: Any, shape: _Shape | None) -> Any:
         same = len(kept) == len(value) and all(kept[k] is v for k, v in value.items())
         return value if same else FrozenDict(kept, value.mark)
     if isinstance(value, FrozenList):
-        items = [_without_nulls(item, shape.rest) for item in value]
+        items = [
+            _zero(shape.rest, value.mark) if item is None else _without_nulls(item, shape.rest)
+            for item in value
+        ]
         same = all(a is b for a, b in zip(items, value, strict=True))
         return value if same else FrozenList(items, value.mark)
     return value
+
+
+def _zero(shape: _Shape | None, mark: int) -> Any:
+    """Return what Go makes of a `null` among the items of a list: the zero value of their type."""
+    if shape is None or shape.kind == "any":
+        return None
+    if shape.kind == "object":
+        return FrozenDict({}, mark)
+    if shape.kind == "array":
+        return FrozenList([], mark)
+    return {"boolean": False, "integer": 0, "number": 0, "int-or-string": 0}.get(shape.kind, "")
 
 
 def _word(value: Any) -> str:

@@ -132,3 +132,32 @@ def test_the_pod_template_of_other_workloads_is_decoded() -> None:
     assert inner["containers"] == [{"name": "a"}]
     wrong = decode("argoproj.io/v1alpha1", "Rollout", spec={"template": []}).wrong
     assert wrong is not None and wrong.pointer == "/spec/template"
+
+
+def test_a_null_item_of_a_list_is_the_zero_value_of_its_type() -> None:
+    pod = {"containers": [None, {"name": "a", "args": [None, "x"], "ports": [None]}]}
+    decoded = decode("v1", "Pod", spec=pod)
+    assert decoded.verdict == "typed"
+    assert decoded.body["spec"]["containers"] == [
+        {},
+        {"name": "a", "args": ["", "x"], "ports": [{}]},
+    ]
+
+
+def test_workloads_of_versions_that_are_gone_are_decoded() -> None:
+    template = {"spec": {"containers": [{"name": "a", "env": None}]}}
+    for version, kind in (("extensions/v1beta1", "Deployment"), ("apps/v1beta2", "DaemonSet")):
+        decoded = decode(version, kind, spec={"template": template})
+        assert decoded.body["spec"]["template"]["spec"]["containers"] == [{"name": "a"}]
+    job = {"jobTemplate": {"spec": {"template": template}}}
+    decoded = decode("batch/v1beta1", "CronJob", spec=job)
+    inner = decoded.body["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    assert inner["containers"] == [{"name": "a"}]
+
+
+def test_an_object_that_stays_untyped_loses_its_nulls_too() -> None:
+    limits = {"limits": {"cpu": "abc"}}
+    pod = {"containers": [{"name": "a", "env": None, "resources": limits}]}
+    decoded = decode("v1", "Pod", spec=pod)
+    assert decoded.verdict == "untyped"
+    assert decoded.body["spec"]["containers"] == [{"name": "a", "resources": limits}]
