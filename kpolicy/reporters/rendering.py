@@ -89,9 +89,14 @@ def plural(number: int, noun: str) -> str:
 
 
 def severity_counts(report: Report) -> str:
-    """Return `2 errors, 1 warning`, or `no findings`."""
-    words = {"error": "error", "warning": "warning", "info": "note"}
-    counts = [plural(n, word) for s, word in words.items() if (n := report.count(s))]  # type: ignore[arg-type]
+    """Return `2 errors, 1 warning, 3 info`, or `no findings`."""
+    counts = []
+    if errors := report.count("error"):
+        counts.append(plural(errors, "error"))
+    if warnings := report.count("warning"):
+        counts.append(plural(warnings, "warning"))
+    if info := report.count("info"):
+        counts.append(f"{info:,} info")
     return ", ".join(counts) or "no findings"
 
 

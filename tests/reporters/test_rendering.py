@@ -93,7 +93,7 @@ def test_summary_of_a_clean_scan_is_one_line() -> None:
 
 def test_summary_counts_what_was_left_out() -> None:
     assert summary_lines(FULL) == [
-        "3 errors, 2 warnings, 1 note in 4 resources, 38 policies;"
+        "3 errors, 2 warnings, 1 info in 4 resources, 38 policies;"
         " 1 suppressed; 1 invalid; 2 skipped (2 not-kubernetes)."
     ]
 
