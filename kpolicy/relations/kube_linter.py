@@ -8,7 +8,7 @@ checks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -62,15 +62,6 @@ def _typed(kinds: tuple[str, ...], entries: EntriesOf) -> Side:
 
 def _in_namespace(resource: Resource, _kinds: Kinds) -> Iterator[Entry]:
     yield Entry((resource.namespace,))
-
-
-def _typed(kinds: tuple[str, ...], entries: Callable[[Resource, Kinds], Iterable[Entry]]) -> Side:
-    """Return a side of the objects that decode: kube-linter drops the others when it reads them."""
-
-    def decoded(resource: Resource, kinds: Kinds) -> Iterable[Entry]:
-        return entries(resource, kinds) if resource.decoding == "typed" else ()
-
-    return Side(kinds, decoded)
 
 
 def _by_name(resource: Resource, _kinds: Kinds) -> Iterator[Entry]:
