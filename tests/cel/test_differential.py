@@ -175,9 +175,11 @@ def test_extensions_agree_with_the_reference() -> None:
     """Optionals, bindings and macros with two variables: compiled, exact and by cel-python.
 
     cel-python runs them as the reference engine writes them. The compiled program runs on frozen
-    bodies, too: what the loader builds gives the same answer as plain Python.
+    bodies, too: what the loader builds gives the same answer as plain Python. So does the program
+    that is compiled without declarations and without the checker.
     """
     environment = cel.Environment(VARIABLES, cel.kubernetes_libraries())
+    undeclared = cel.Environment(None, cel.kubernetes_libraries())
     drawn = random.Random(SEED)
     operators: Counter[str] = Counter()
     total = PROGRAMS // 4
@@ -188,6 +190,8 @@ def test_extensions_agree_with_the_reference() -> None:
         frozen = {name: freeze(value) for name, value in case.bindings.items()}
         exact = answer_of(program, case.bindings, "evaluate_exactly")
         assert agree(compiled, exact), _told(case, compiled=compiled, exact=exact)
+        loose = answer_of(undeclared.compile(case.source, check=False), case.bindings)
+        assert agree(compiled, loose), _told(case, checked=compiled, unchecked=loose)
         again = answer_of(program, frozen)
         assert agree(compiled, again), _told(case, plain=compiled, frozen=again)
         if compiled is not None and compiled["type"] != "optional":
