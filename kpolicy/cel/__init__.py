@@ -52,19 +52,26 @@ def compile(
 
     Raises `CelError` with phase, line and column.
     """
-    from kpolicy.cel.declarations import Function, Library
-    from kpolicy.cel.environment import Environment
-    from kpolicy.cel.library import kubernetes_libraries
+    from kpolicy.cel.environment import environment_of
 
     given = tuple(functions)
-    loose = tuple(f for f in given if isinstance(f, Function))
-    libraries = (
-        *kubernetes_libraries(),
-        *(f for f in given if isinstance(f, Library)),
-        *((Library("given", loose),) if loose else ()),
-    )
-    environment = Environment(variables=variables, libraries=libraries, container=container)
+    declared: tuple[tuple[str, Type | str], ...] | None = None
+    if variables is not None:
+        named = variables if isinstance(variables, dict) else _by_name(variables)
+        declared = tuple(named.items())
+    try:
+        environment = environment_of(declared, container, given)
+    except TypeError:
+        # A declaration that cannot be hashed: made anew instead of kept.
+        environment = environment_of.__wrapped__(declared, container, given)
     return environment.compile(source, check=check)
+
+
+def _by_name(variables: Mapping[str, Type | str] | Iterable[str]) -> dict[str, Type | str]:
+    """Return types by name; a name alone is `dyn`."""
+    from collections.abc import Mapping
+
+    return dict(variables) if isinstance(variables, Mapping) else dict.fromkeys(variables, "dyn")
 
 
 def __getattr__(name: str) -> Any:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from kpolicy.cel.declarations import Library, Macro
+from kpolicy.cel.declarations import Function, Library, Macro
 from kpolicy.cel.dispatch import Functions
 from kpolicy.cel.macros import standard_macros
 from kpolicy.cel.program import Program
@@ -156,3 +157,22 @@ def _declared(variables: Mapping[str, Type | str] | Iterable[str]) -> dict[str, 
     from kpolicy.cel.declared import declared_variables
 
     return declared_variables(variables) or {}
+
+
+@lru_cache(maxsize=16)
+def environment_of(
+    variables: tuple[tuple[str, Type | str], ...] | None,
+    container: str,
+    given: tuple[Function | Library, ...],
+) -> Environment:
+    """Return the environment of `cel.compile`: all libraries of Kubernetes, and those given."""
+    from kpolicy.cel.library import kubernetes_libraries
+
+    loose = tuple(each for each in given if isinstance(each, Function))
+    libraries = (
+        *kubernetes_libraries(),
+        *(each for each in given if isinstance(each, Library)),
+        *((Library("given", loose),) if loose else ()),
+    )
+    declared = None if variables is None else dict(variables)
+    return Environment(variables=declared, libraries=libraries, container=container)
