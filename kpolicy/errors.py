@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from kpolicy.location import SourceLocation
+from kpolicy.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import Literal
 
 from kpolicy.errors import Problem
 from kpolicy.location import SourceLocation
 from kpolicy.manifests.model import Invalid, Note
+from kpolicy.records import dataclass
 
 Severity = Literal["error", "warning", "info"]
 Outcome = Literal["pass", "fail", "error", "skip"]
@@ -84,6 +85,8 @@ class Finding:
     resource_labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """`metadata.labels` of the resource, for post-processing; no report prints them."""
     suppression: Suppression | None = None
+    details: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """What the policy's format adds: for a ValidatingAdmissionPolicy `binding`, `reason` ..."""
 
     @property
     def sort_key(self) -> tuple[object, ...]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from kpolicy.cel import checker_errors as complain
 from kpolicy.cel import nodes
@@ -36,6 +35,7 @@ from kpolicy.cel.types import (
 )
 from kpolicy.cel.unification import Unifier, is_wild
 from kpolicy.cel.values import UInt
+from kpolicy.records import dataclass
 
 _CONSTANT_TYPES = {
     type(None): NULL,

@@ -8,7 +8,6 @@ raises, and `Program` evaluates exactly instead. Expressions are pure, so nothin
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from kpolicy.cel import placed_ast as ast
@@ -42,6 +41,7 @@ from kpolicy.cel.scopes import (
     resolved_children,
 )
 from kpolicy.cel.values import MISSING, make_map
+from kpolicy.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

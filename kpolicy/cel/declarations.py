@@ -6,11 +6,12 @@ A declaration is data; nothing is registered anywhere. An `Environment` is made 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from kpolicy.cel.types import Type
+from kpolicy.records import dataclass
 
 if TYPE_CHECKING:
     from kpolicy.cel.nodes import Node

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from kpolicy.cel.declarations import Function, Library, Overload
 from kpolicy.cel.macros import standard_macros
@@ -27,6 +27,7 @@ from kpolicy.cel.types import (
     parse_type,
     type_of_type,
 )
+from kpolicy.records import dataclass
 
 #: The type names that are identifiers of the language (langdef, "Values").
 TYPE_NAMES: Mapping[str, Type] = {

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, Final
 
 from kpolicy.cel import placed_ast as ast
 from kpolicy.cel.nodes import Constant, Node, Select
 from kpolicy.cel.scopes import Apply, Local, Lookup, Variable, resolved_children
 from kpolicy.cel.values import MISSING, Optional
+from kpolicy.records import dataclass
 
 #: A path of constant steps from a local slot (an int) or a variable (its name).
 Path = tuple[int | str, ...]

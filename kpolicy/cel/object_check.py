@@ -8,13 +8,14 @@ before it reads it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from kpolicy.cel import nodes
 from kpolicy.cel.checker import Declarations, Findings, examine, path_of
 from kpolicy.cel.errors import CelError
 from kpolicy.cel.nodes import children
 from kpolicy.cel.types import Type
+from kpolicy.records import dataclass
 
 #: Kinds named in a warning; more would hide the message.
 _MAX_NAMED = 4

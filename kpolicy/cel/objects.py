@@ -8,10 +8,11 @@ so that a mistyped field is found when a policy is loaded. Whoever knows schemas
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from kpolicy.cel.types import DYN, Type
+from kpolicy.records import dataclass
 
 
 class Fields(Protocol):

@@ -12,13 +12,14 @@ import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from kpolicy.cel import nodes
 from kpolicy.cel.checker import Declarations, qualified_name
 from kpolicy.cel.errors import CelError
 from kpolicy.cel.values import UInt
+from kpolicy.records import dataclass
 
 #: Standard functions that cel-python computes itself.
 NATIVE_FUNCTIONS = frozenset((

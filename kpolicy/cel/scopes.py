@@ -8,7 +8,7 @@ cel-spec doc/langdef.md ("Name Resolution").
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from kpolicy.cel.errors import CelError
@@ -30,6 +30,7 @@ from kpolicy.cel.nodes import (
 )
 from kpolicy.cel.runtime import OPERATORS
 from kpolicy.cel.values import MISSING
+from kpolicy.records import dataclass
 
 if TYPE_CHECKING:
     from kpolicy.cel.dispatch import Callee

@@ -6,7 +6,7 @@ Nothing here runs in an ordinary evaluation; a trace evaluates exactly, once mor
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from kpolicy.cel.errors import CelError, line_column
@@ -24,6 +24,7 @@ from kpolicy.cel.scopes import (
 )  # fmt: skip
 from kpolicy.cel.unparse import unparse
 from kpolicy.cel.values import MISSING, show
+from kpolicy.records import dataclass
 
 #: A trace keeps this many sub-expressions; of a longer evaluation it has the beginning.
 MAX_EVENTS: Final = 5_000

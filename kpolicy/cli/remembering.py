@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kpolicy.manifests.model import Discovery, Source, SourceOptions
+from kpolicy.records import dataclass
 
 if TYPE_CHECKING:
     from kpolicy.cli.files import SourceLines

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from kpolicy.cli.options import loading_options
+from kpolicy.records import dataclass
 
 if TYPE_CHECKING:
     from kpolicy.errors import Problem

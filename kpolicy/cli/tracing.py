@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from kpolicy.records import dataclass
 
 #: Expressions are cut at this length in text.
 _WIDTH = 160

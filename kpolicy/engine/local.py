@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from kpolicy.engine.evaluate import Unit, Verdict, evaluate
@@ -14,6 +14,7 @@ from kpolicy.engine.plan import Plan
 from kpolicy.engine.request_object import request_of
 from kpolicy.engine.rows import Pending, Row, RowMaker
 from kpolicy.manifests.model import Invalid, Limits, ManifestFile, Note, Skipped
+from kpolicy.records import dataclass
 from kpolicy.relations.context import JoinContext
 from kpolicy.snapshot.resource import Resource, resource_from
 from kpolicy.snapshot.snapshot import Snapshot
@@ -46,6 +47,9 @@ def admission(resource: Resource, settings: Settings) -> tuple[Any, Any, str]:
     operation = settings.operation or ("CREATE" if old is None else "UPDATE")
     if operation == "DELETE":
         return None, resource.body, operation
+    if operation == "UPDATE" and old is None:
+        # Nobody says what was there before: as if nothing had changed.
+        return resource.body, resource.body, operation
     return resource.body, None if old is None else old.body, operation
 
 

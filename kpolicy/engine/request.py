@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from kpolicy.config.model import Config, FailOn
 from kpolicy.manifests.model import Limits
+from kpolicy.records import dataclass
 
 if TYPE_CHECKING:
     from kpolicy.cel.declarations import Library

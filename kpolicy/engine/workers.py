@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from kpolicy.config.model import Config
@@ -13,6 +13,7 @@ from kpolicy.engine.local import Settings, Tally, local_phase, without_collector
 from kpolicy.engine.plan import Plan
 from kpolicy.engine.request import ScanRequest, Toolbox, ToolboxFactory
 from kpolicy.manifests.model import ManifestFile
+from kpolicy.records import dataclass
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection

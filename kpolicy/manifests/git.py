@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from posixpath import dirname, normpath
 
 from kpolicy.errors import ManifestError, Problem, UsageError
@@ -15,6 +15,7 @@ from kpolicy.manifests.files import LEAVES_THE_TREE, is_manifest_name, is_visite
 from kpolicy.manifests.loader import too_large
 from kpolicy.manifests.model import Discovery, Invalid, ManifestFile, SourceOptions
 from kpolicy.manifests.paths import Excludes, excludes, shown_path
+from kpolicy.records import dataclass
 
 __all__ = ["discover_revision", "read_revision", "repository_root"]
 

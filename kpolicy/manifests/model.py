@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import Protocol, runtime_checkable
 
 from kpolicy.frozen import FrozenDict
 from kpolicy.location import SourceLocation
+from kpolicy.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from kpolicy.errors import Problem
+from kpolicy.records import dataclass
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from kpolicy.location import SourceLocation
 from kpolicy.policy.formats import PolicyFormat
 from kpolicy.policy.model import Policy
 from kpolicy.policy.packs import Defaults, PolicyPack, is_policy_file
+from kpolicy.records import dataclass
 from kpolicy.strict.suggest import did_you_mean
 
 if TYPE_CHECKING:

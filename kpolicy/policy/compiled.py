@@ -6,13 +6,14 @@ How it gets there is `kpolicy.policy.compiling`, which a start from the cache ne
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from kpolicy.cel.types import DYN, Type
 from kpolicy.policy.model import Policy
 from kpolicy.policy.programs import LazyProgram, Patience
+from kpolicy.records import dataclass
 
 if TYPE_CHECKING:
     from kpolicy.cel import Program

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from kpolicy.policy.model import Policy
+from kpolicy.records import dataclass
 
 if TYPE_CHECKING:
     from kpolicy.errors import Problem

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from kpolicy.location import SourceLocation
+from kpolicy.records import dataclass
 
 if TYPE_CHECKING:
     from kpolicy.snapshot.resource import Resource

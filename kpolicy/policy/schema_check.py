@@ -10,7 +10,7 @@ warm scan.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from kpolicy.cel.declared import Declarations
@@ -21,6 +21,7 @@ from kpolicy.cel.types import BOOL, DYN, INT, STRING, Type, list_of, map_of
 from kpolicy.errors import Problem
 from kpolicy.policy.matching import Matcher
 from kpolicy.policy.object_types import KnownFields, pod_function_types, type_of_schema
+from kpolicy.records import dataclass
 from kpolicy.snapshot.kinds import Kinds, matcher, scope_groups
 
 if TYPE_CHECKING:

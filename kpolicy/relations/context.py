@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from kpolicy.cel.errors import CelError
+from kpolicy.records import dataclass
 from kpolicy.relations.index import Direction, Filter, Hit, RelationIndex, directory
 
 if TYPE_CHECKING:

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from kpolicy.cel.errors import CelError, CelErrors
 from kpolicy.errors import Problem
+from kpolicy.records import dataclass
 from kpolicy.relations.index import Direction
 from kpolicy.relations.model import Entry, Key, Relation, Side
 from kpolicy.relations.reading import pointer

@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from kpolicy.records import dataclass
 from kpolicy.relations.index import Direction
 from kpolicy.relations.missing import MissingTarget, missing
 from kpolicy.relations.model import Entry, Key, Relation

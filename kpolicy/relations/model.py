@@ -9,8 +9,9 @@ it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from kpolicy.records import dataclass
 
 if TYPE_CHECKING:
     from kpolicy.relations.index import RelationIndex

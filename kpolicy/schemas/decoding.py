@@ -12,11 +12,12 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from typing import Any, Literal
 
 from kpolicy.frozen import FrozenDict, FrozenList
+from kpolicy.records import dataclass
 from kpolicy.schemas.model import Definitions, SchemaSet
 
 Verdict = Literal["typed", "untyped", "wrong-type"]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
+
+from kpolicy.records import dataclass
 
 #: `any` = nothing is said; `int-or-string` and `quantity` are Kubernetes' own.
 Kind = Literal[

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from kpolicy.frozen import FrozenDict
 from kpolicy.location import SourceLocation
 from kpolicy.manifests.model import DocumentProblem
+from kpolicy.records import dataclass
 from kpolicy.schemas.decoding import default_decoder
 
 if TYPE_CHECKING:

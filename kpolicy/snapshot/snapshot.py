@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Self, TypeVar, cast
 
 from pyrsistent import pmap
 
 from kpolicy.frozen import content_digest
+from kpolicy.records import dataclass
 from kpolicy.snapshot.filing import Filing
 from kpolicy.snapshot.kinds import Kinds, custom_kind_of
 from kpolicy.snapshot.resource import Resource, ResourceKey, key_of

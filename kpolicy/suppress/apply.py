@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from fnmatch import translate
 
@@ -12,6 +12,7 @@ from kpolicy.config.model import Config, ConfigSuppression
 from kpolicy.findings import Finding, ResourceRef, Suppression
 from kpolicy.location import SourceLocation
 from kpolicy.manifests.model import Note
+from kpolicy.records import dataclass
 from kpolicy.suppress.annotations import Ignore
 from kpolicy.suppress.comments import Comment, comments_of, covering
 
