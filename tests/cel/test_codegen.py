@@ -129,7 +129,9 @@ HOSTILE = [
 ]  # fmt: skip
 TEXT = st.one_of(st.sampled_from(HOSTILE), st.text(max_size=12))
 ALLOWED = re.compile(r"b|context|evaluate|cost|slow|[ktv]\d+")
-ATTRIBUTES = {"__class__", "isdisjoint", "append", "startswith", "endswith", "value", "has_value"}
+ATTRIBUTES = {
+    "__class__", "isdisjoint", "append", "startswith", "endswith", "encode", "value", "has_value",
+}  # fmt: skip
 
 
 def _assert_only_ours(program: Program) -> None:
