@@ -93,20 +93,26 @@ def parallel_phase(
     hands = deal(shards, min(jobs, len(shards)))
     workers = [_start(plan, settings, hand, toolbox, request, config) for hand in hands[1:]]
     done: dict[int, Tally] = {}
-    with without_collector():
-        for shard in hands[0]:
-            done[shard.number] = local_phase(plan, settings, shard.files, keep_bodies=False)
-            if request.progress is not None:
-                # The other hands are as large, and as fast for all that is known.
-                own = sum(len(s.files) for s in hands[0] if s.number in done)
-                request.progress("scanning", min(own * len(hands), len(files)), len(files))
-        for worker, hand in zip(workers, hands[1:], strict=True):
-            results = worker.results() if worker is not None else {}
-            for shard in hand:
-                tally = results.get(shard.number)
-                if tally is None:
-                    tally = local_phase(plan, settings, shard.files, keep_bodies=False)
-                done[shard.number] = tally
+    try:
+        with without_collector():
+            for shard in hands[0]:
+                done[shard.number] = local_phase(plan, settings, shard.files, keep_bodies=False)
+                if request.progress is not None:
+                    # The other hands are as large, and as fast for all that is known.
+                    own = sum(len(s.files) for s in hands[0] if s.number in done)
+                    request.progress("scanning", min(own * len(hands), len(files)), len(files))
+            for worker, hand in zip(workers, hands[1:], strict=True):
+                results = worker.results() if worker is not None else {}
+                for shard in hand:
+                    tally = results.get(shard.number)
+                    if tally is None:
+                        tally = local_phase(plan, settings, shard.files, keep_bodies=False)
+                    done[shard.number] = tally
+    except BaseException:
+        for worker in workers:
+            if worker is not None:
+                worker.stop()
+        raise
     whole = Tally()
     for number in sorted(done):
         whole.add(done[number])
@@ -132,10 +138,18 @@ class _Worker:
                 found[number] = tally
         except (EOFError, OSError):
             pass
+        except BaseException:
+            # Ctrl-C: the worker heeds no signal but this one, and may be waiting to be read.
+            self.stop()
+            raise
         finally:
             self._receiver.close()
             self._process.join()
         return found
+
+    def stop(self) -> None:
+        """End the worker, whatever it is doing."""
+        self._process.terminate()
 
 
 def _start(
@@ -189,6 +203,7 @@ def _work(
 ) -> None:
     """What a worker process does. A failure ends it; the caller does its work again."""
     import gc
+    import pickle
     import signal
 
     # Ctrl-C is the caller's business; a worker ends with it, or when its pipe is gone.
@@ -196,8 +211,14 @@ def _work(
     gc.disable()
     try:
         plan = source.plan() if isinstance(source, Recipe) else source
-        for shard in hand:
-            sender.send((shard.number, local_phase(plan, settings, shard.files, keep_bodies=False)))
+        # All is done before anything is sent: the caller reads when its own shards are done, and a
+        # pipe holds less than one shard's results.
+        done = [
+            pickle.dumps((s.number, local_phase(plan, settings, s.files, keep_bodies=False)), -1)
+            for s in hand
+        ]
+        for result in done:
+            sender.send_bytes(result)
         sender.send(None)
     except Exception:
         # The caller sees the pipe end, does this work again and meets the same failure, if any,
