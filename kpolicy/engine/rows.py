@@ -184,6 +184,9 @@ class RowMaker:
                 return verdicts, None
             if all(verdict.outcome == "pass" for verdict in verdicts):
                 guesses.append(Guess(asked, bool(verdicts)))
+            if not any(question.kind in ("any", "count") for question in asked):
+                # Nothing asked depends on the guess: the other one would go the same way.
+                break
         return (), Pending(unit.number, tuple(guesses))
 
 
