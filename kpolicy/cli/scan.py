@@ -112,6 +112,13 @@ FAILED = 2
     help="Who policies see as request.userInfo: YAML with username, groups, uid, extra.",
 )
 @click.option(
+    "--params",
+    "param_paths",
+    multiple=True,
+    metavar="PATH",
+    help="Files with parameter resources of ValidatingAdmissionPolicies (repeatable).",
+)
+@click.option(
     "--scope",
     type=click.Choice(["tree", "directory", "file"]),
     default=None,
@@ -192,6 +199,8 @@ def scan(paths: tuple[str, ...], **options: Any) -> int:
     report_problems(report.problems)
     if not options["quiet"]:
         _say_notes(report, options["verbose"])
+        if all(output.path for output in outputs):
+            _say_summary(report, outputs)
     if options["stats"]:
         _say_stats(report)
     return report_plugin_problems(host) or failed or _status(report, request)
@@ -216,6 +225,7 @@ def request_of(paths: tuple[str, ...], options: Mapping[str, Any]) -> ScanReques
         policy_paths=options["policy_paths"],
         builtin=not options["no_builtin"],
         params=params_of(options["params"]),
+        param_paths=options["param_paths"],
         jobs=options["jobs"],
         engine=options["engine"],
         cache=not options["no_cache"],
@@ -324,6 +334,15 @@ def _say_notes(report: Report, verbose: bool) -> None:
     if verbose:
         names = ", ".join(policy.id for policy in report.policies)
         click.echo(f"kpolicy: policies run ({len(report.policies)}): {names}", err=True)
+
+
+def _say_summary(report: Report, outputs: list[Output]) -> None:
+    """Say in a line what was found, where every report went to a file."""
+    from kpolicy.reporters.rendering import one_line, summary_lines
+
+    for line in summary_lines(report):
+        click.echo(one_line(line), err=True)
+    click.echo(f"Written: {', '.join(one_line(output.path) for output in outputs)}", err=True)
 
 
 def _say_stats(report: Report) -> None:

@@ -6,13 +6,13 @@ Nothing here ends a scan: an evaluation that fails becomes an outcome of its own
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from kpolicy.cel.errors import CelError
 from kpolicy.engine.places import item_name, named_pointer, pointer_to, scalar_pointers, value_at
 from kpolicy.findings import Certainty, Outcome
 from kpolicy.policy.compiled import CompiledPolicy, CompiledValidation
+from kpolicy.records import dataclass
 from kpolicy.relations.missing import MissingTarget
 
 if TYPE_CHECKING:
@@ -40,6 +40,10 @@ class Verdict(NamedTuple):
     related: tuple[tuple[Resource, str, str], ...] = ()
     """Other resources with the relation that led there and the pointer in them."""
     certainty: Certainty = ""
+    severity: str = ""
+    """What this finding counts for; "" = the policy's severity."""
+    details: tuple[tuple[str, str], ...] = ()
+    """What a policy format adds: the binding, the reason, audit annotations."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,6 +54,8 @@ class Unit:
     matcher: Matcher
     params: Mapping[str, Any]
     number: int = 0
+    admission: Any = None
+    """What a ValidatingAdmissionPolicy knows besides (`kpolicy.engine.vap.Admission`)."""
 
 
 class Variables(dict[str, Any]):
@@ -111,8 +117,12 @@ def evaluate(
     `bindings` holds `object` and what else the policy reads; `params` and `variables` are set here.
     """
     compiled = unit.compiled
+    if unit.admission is not None:
+        from kpolicy.engine.vap import evaluate_admission
+
+        return evaluate_admission(unit, resource, bindings, context, around, everything)
     if compiled.policy.check is not None:
-        return _python(unit, resource, around, everything)
+        return _python(unit, resource, around, everything, bindings.get("oldObject"))
     bindings["params"] = unit.params
     if compiled.conditions:
         held, error = _conditions(compiled, bindings, context)
@@ -352,15 +362,22 @@ def _add_related(
 
 
 def _python(
-    unit: Unit, resource: Resource, around: Surroundings | None, everything: bool
+    unit: Unit,
+    resource: Resource,
+    around: Surroundings | None,
+    everything: bool,
+    old: Any = None,
 ) -> Sequence[Verdict]:
-    """Run a policy made in Python; what it raises becomes an error that names the policy."""
-    check = unit.compiled.policy.check
-    assert check is not None
+    """Run a policy made in Python; what it raises becomes an error that names the policy.
+
+    One whose metadata says `old` gets the base's body of the resource as well, None without one.
+    """
+    check: Any = unit.compiled.policy.check
+    more = (old,) if unit.compiled.policy.metadata.get("old") else ()
     snapshot: Any = around.snapshot if around is not None else None
     found: list[Verdict] = []
     try:
-        for violation in check(resource, snapshot, unit.params):
+        for violation in check(resource, snapshot, unit.params, *more):
             pointer, position = "", (0, 0)
             at = violation.at
             if isinstance(at, tuple):

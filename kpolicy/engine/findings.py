@@ -6,11 +6,11 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from kpolicy.engine.evaluate import Unit, Verdict
 from kpolicy.engine.places import mark_at
-from kpolicy.findings import Certainty, Finding, Outcome, Place, Related, ResourceRef
+from kpolicy.findings import Certainty, Finding, Outcome, Place, Related, ResourceRef, Severity
 from kpolicy.location import SourceLocation
 from kpolicy.manifests.model import ManifestFile
 from kpolicy.policy.model import Policy
@@ -85,6 +85,8 @@ class Raw(NamedTuple):
     item: str
     certainty: Certainty
     resource_labels: tuple[tuple[str, str], ...] = ()
+    severity: str = ""
+    details: tuple[tuple[str, str], ...] = ()
 
     @property
     def anchor(self) -> Anchor:
@@ -114,7 +116,7 @@ def raw_of(unit: Unit, resource: Resource, verdict: Verdict, placer: Placer) -> 
         resource.path, line, column, policy.id, verdict.validation, verdict.message,
         "\x1f".join(parts), resource.document, resource.pointer, verdict.outcome, verdict.pointer,
         _names(resource), tuple(related), resource.scope, verdict.item, verdict.certainty,
-        _labels(resource),
+        _labels(resource), verdict.severity, verdict.details,
     )  # fmt: skip
 
 
@@ -149,7 +151,7 @@ def finish(raws: Iterable[Raw], policies: Mapping[str, Policy]) -> list[tuple[Fi
         finding = Finding(
             policy=raw.policy,
             pack=policy.pack,
-            severity=policy.severity,
+            severity=cast("Severity", raw.severity) if raw.severity else policy.severity,
             outcome=raw.outcome,
             message=raw.message,
             resource=ResourceRef(*raw.resource),
@@ -165,6 +167,7 @@ def finish(raws: Iterable[Raw], policies: Mapping[str, Policy]) -> list[tuple[Fi
             item=raw.item,
             certainty=raw.certainty,
             resource_labels=MappingProxyType(dict(raw.resource_labels)),
+            details=MappingProxyType(dict(raw.details)),
         )
         finished.append((finding, raw.anchor))
     return finished

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -21,6 +21,7 @@ from kpolicy.policy.matching import Matcher
 from kpolicy.policy.model import Policy
 from kpolicy.policy.params import resolve
 from kpolicy.policy.programs import Patience
+from kpolicy.records import dataclass
 from kpolicy.snapshot.kinds import Kinds
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ def make_plan(
     if catalogue is None:
         catalogue = catalogue_of(toolbox, request, config)
     ids = choose(catalogue, request.selection, config)
-    kinds = Kinds.of(toolbox.workload_kinds)
+    given, kinds = _admission_inputs(toolbox, request, catalogue)
     problems = list(catalogue.problems)
     relations = _directory(toolbox, catalogue, problems)
     context = CompileContext(
@@ -196,6 +197,11 @@ def make_plan(
                 continue
             fresh[id_] = compiled
         params = _params(policy, request, config, wrong_params)
+        if "vap" in policy.metadata:
+            from kpolicy.engine.vap import admission_unit
+
+            units.append(admission_unit(compiled, kinds, len(units), given))
+            continue
         units.append(Unit(compiled, Matcher(policy, kinds), params, len(units)))
     for draft in catalogue.drafts:
         problems.extend(compile_policy(draft, context)[1])
@@ -239,6 +245,18 @@ class _Newcomers:
 
             self._checker = SchemaChecker(self._context, schemas.load())
         return self._checker.check(compiled).mistyped
+
+
+def _admission_inputs(
+    toolbox: Toolbox, request: ScanRequest, catalogue: Catalogue
+) -> tuple[Sequence[Mapping[str, Any]], Kinds]:
+    """Return the parameters of admission policies, and the kinds that policy files define too."""
+    if not any("vap" in policy.metadata for policy in catalogue.policies.values()):
+        return (), Kinds.of(toolbox.workload_kinds)
+    from kpolicy.engine.vap_inputs import definitions_of, param_bodies
+
+    given = param_bodies(request.param_paths)
+    return given, Kinds.of(toolbox.workload_kinds, definitions_of(catalogue, given))
 
 
 def _restored(blob: bytes, policy: Policy, context: CompileContext) -> CompiledPolicy | None:

@@ -10,7 +10,22 @@ from kpolicy.snapshot.kinds import Kinds, split_api_version
 from kpolicy.snapshot.resource import Resource
 
 _EMPTY = FrozenDict()
-_ANYONE = FrozenDict({"username": "kpolicy", "uid": "", "groups": FrozenList(), "extra": _EMPTY})
+#: Who applies what nobody says the user of: the administrator that kubeadm sets up.
+_ADMIN = FrozenDict(
+    {
+        "username": "kubernetes-admin",
+        "uid": "",
+        "groups": FrozenList(("system:masters", "system:authenticated")),
+        "extra": _EMPTY,
+    }
+)
+_NOBODY = FrozenDict({"username": "", "uid": "", "groups": FrozenList(), "extra": _EMPTY})
+_OPTIONS = {
+    operation: FrozenDict({"apiVersion": "meta.k8s.io/v1", "kind": kind})
+    for operation, kind in (
+        ("CREATE", "CreateOptions"), ("UPDATE", "UpdateOptions"), ("DELETE", "DeleteOptions"),
+    )
+}  # fmt: skip
 
 
 def request_of(
@@ -23,6 +38,9 @@ def request_of(
     group, version = split_api_version(resource.api_version)
     kind = FrozenDict({"group": group, "version": version, "kind": resource.kind})
     plural = kinds.plural(group, resource.kind)
+    namespace = resource.key.namespace
+    if resource.kind == "Namespace" and not group:
+        namespace = resource.name  # as the API server has it for requests of a Namespace
     target = FrozenDict({"group": group, "version": version, "resource": plural})
     made: FrozenDict = FrozenDict(
         {
@@ -33,11 +51,11 @@ def request_of(
             "requestResource": target,
             "requestSubResource": "",
             "name": resource.name,
-            "namespace": resource.key.namespace,
+            "namespace": namespace,
             "operation": operation,
-            "userInfo": FrozenDict({**_ANYONE, **user}) if user else _ANYONE,
+            "userInfo": FrozenDict({**_NOBODY, **user}) if user else _ADMIN,
             "dryRun": False,
-            "options": _EMPTY,
+            "options": _OPTIONS.get(operation, _EMPTY),
         }
     )
     return made

@@ -164,7 +164,7 @@ class RowMaker:
         """Return the final verdicts of a join policy, or what is still open."""
         compiled = unit.compiled
         full = Pending(unit.number)
-        if compiled.policy.check is not None:
+        if compiled.policy.check is not None or unit.admission is not None:
             return (), full
         if "namespaceObject" in compiled.references:
             bindings = _Open({k: v for k, v in bindings.items() if k != "namespaceObject"})

@@ -156,6 +156,10 @@ def _report(
         names = ", ".join(str(check.get("name", "?")) for check in config.checks[:5])
         at = config.checks[0].get("location")
         notes.append(Note(f"customChecks are not run ({names}); write them as policies", at))
+    if any(unit.admission is not None for unit in plan.units):
+        from kpolicy.engine.vap_inputs import admission_notes
+
+        notes += admission_notes(plan, request, (*tally.resources, *tally.rows))
     if request.report_unused_suppressions:
         notes += outcome.unused
     clock.lap("suppress")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from kpolicy.errors import Problem
 from kpolicy.location import SourceLocation
-from kpolicy.policy.formats import PolicyFormat
+from kpolicy.policy.formats import Part, PolicyFormat
 from kpolicy.policy.model import Policy
 from kpolicy.policy.packs import Defaults, PolicyPack, is_policy_file
 from kpolicy.records import dataclass

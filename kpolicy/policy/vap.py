@@ -273,9 +273,7 @@ def _validations(
         given = fields.get("messageExpression")
         if given is not None and given.kind == "scalar" and not given.text.strip():
             given = None  # Kubernetes: none
-        reasons.append(
-            reader.choice(fields.get("reason"), f"{here}.reason", _REASONS, "Invalid")
-        )
+        reasons.append(reader.choice(fields.get("reason"), f"{here}.reason", _REASONS, "Invalid"))
         found.append(
             Validation(
                 expression=test or Expression("true", entry.location),
@@ -312,7 +310,7 @@ def _named(
 
 
 def _audit(read: _Lenient, node: SourceNode | None) -> list[NamedExpression]:
-    found = []
+    found: list[NamedExpression] = []
     reader = read.reader
     for number, entry in enumerate(reader.sequence(node, "spec.auditAnnotations")):
         here = f"spec.auditAnnotations[{number}]"

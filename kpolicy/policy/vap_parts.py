@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from kpolicy.policy.model import Policy
+from kpolicy.policy.model import Policy, Severity
 from kpolicy.policy.vap import SEVERITY_OF
 from kpolicy.snapshot.kinds import custom_kind_of
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from kpolicy.errors import Problem
     from kpolicy.policy.formats import Part
 
-_ORDER = ("error", "warning", "info")
+_ORDER: tuple[Severity, ...] = ("error", "warning", "info")
 
 
-def severity_of_actions(actions: Sequence[str]) -> str:
+def severity_of_actions(actions: Sequence[str]) -> Severity:
     """Return the severity that a binding's actions stand for: the strongest one's."""
     found = {SEVERITY_OF[action] for action in actions if action in SEVERITY_OF}
     return next((severity for severity in _ORDER if severity in found), "error")
@@ -75,7 +75,7 @@ def assemble(
                 policy,
                 severity=severity_of_actions(actions),
                 metadata={**policy.metadata, "vap": full},
-            )  # type: ignore[arg-type]
+            )
         )
     left = [problem for problem in problems if id(problem) not in taken]
     return found, left

@@ -64,6 +64,8 @@ def finding_data(finding: Finding) -> dict[str, Any]:
         data["certainty"] = finding.certainty
     if finding.labels:
         data["labels"] = dict(finding.labels)
+    if finding.details:
+        data["details"] = dict(finding.details)
     return data
 
 

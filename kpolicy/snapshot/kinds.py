@@ -9,13 +9,14 @@ CustomResourceDefinitions of a snapshot. `KindMatcher` decides texts such as `wo
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from kpolicy.frozen import FrozenDict, FrozenList
+from kpolicy.records import dataclass
 from kpolicy.snapshot.tables import built_in_kinds, custom_kinds
 
 EMPTY_MAP = FrozenDict()
@@ -150,6 +151,11 @@ def _tables() -> Mapping[tuple[str, str], _Known]:
     return MappingProxyType(known)
 
 
+@lru_cache(maxsize=1)
+def _built_in_groups() -> frozenset[str]:
+    return frozenset(row.group for row in built_in_kinds())
+
+
 class _Pod(NamedTuple):
     """The pod template of a body, its spec and its containers."""
 
@@ -226,6 +232,20 @@ class Kinds:
             return built.plural
         workload = self.workloads.get(key)
         return (workload.plural if workload else "") or guess_plural(kind)
+
+    def built_in(self, group: str, kind: str) -> bool:
+        """Return whether every Kubernetes API server knows this kind."""
+        built = _tables().get((group, kind))
+        return built is not None and built.built_in
+
+    def is_built_in_group(self, group: str) -> bool:
+        """Return whether Kubernetes itself defines the kinds of this API group."""
+        return group in _built_in_groups()
+
+    def knows(self, group: str, kind: str) -> bool:
+        """Return whether plural and scope of this kind are known, and not guessed."""
+        key = (group, kind)
+        return key in self.custom or key in _tables() or key in self.workloads
 
     def is_workload(self, body: Any) -> bool:
         """Return whether `body` is an object of a workload kind."""

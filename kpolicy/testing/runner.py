@@ -174,7 +174,12 @@ class PolicyTester:
         from kpolicy.policy.matching import Matcher
 
         policy = compiled.policy
-        unit = Unit(compiled, Matcher(policy, snapshot.kinds), params)
+        if "vap" in policy.metadata:
+            from kpolicy.engine.vap import admission_unit
+
+            unit = admission_unit(compiled, snapshot.kinds, 0)
+        else:
+            unit = Unit(compiled, Matcher(policy, snapshot.kinds), params)
         plan = Plan((unit,), snapshot.kinds, self._relations, Catalogue({policy.id: policy}))
         before = {r: old for r in snapshot.resources if base and (old := base.get(r.key))}
         settings = Settings(Limits(), case.operation, before, case.user, everything=True)
