@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kpolicy.cel.declared import Declarations
 from kpolicy.cel.errors import CelError
@@ -19,6 +19,7 @@ from kpolicy.cel.object_check import Meeting, ObjectReport, check_objects, paths
 from kpolicy.cel.objects import ObjectType, unwrapped, wrapper_of
 from kpolicy.cel.types import BOOL, DYN, INT, STRING, Type, list_of, map_of
 from kpolicy.errors import Problem
+from kpolicy.policy.constraints import rule_meets
 from kpolicy.policy.matching import Matcher
 from kpolicy.policy.object_types import KnownFields, pod_function_types, type_of_schema
 from kpolicy.records import dataclass
@@ -92,7 +93,8 @@ class _Walk:
         report = check_objects(program.ast, program.source, meetings)
         for error in report.errors:
             self.report(expression, error, what, self.warnings if self.lenient else self.errors)
-        for warning in report.warnings:
+        # With many kinds, what only some of them lack says nothing.
+        for warning in report.warnings if len(self.meetings) <= _MANY else ():
             self.report(expression, warning, what, self.warnings)
         return report
 
@@ -141,7 +143,9 @@ class SchemaChecker:
             policy,
             self.context,
             [self._meeting(kind, schema, params) for kind, schema in met],
-            lenient=_names_unknown_kinds(policy, self._kinds, self.schemas),
+            # Kubernetes itself only warns of what it finds so in a ValidatingAdmissionPolicy.
+            lenient="vap" in policy.metadata
+            or _names_unknown_kinds(policy, self._kinds, self.schemas),
             variables=[{} for _ in met],
         )
         for named, (_, program) in zip(policy.match_conditions, compiled.conditions, strict=True):
@@ -154,9 +158,7 @@ class SchemaChecker:
             if report.asks_for_kind:
                 walk.asking.add(f"variables.{named.name}")
         _check_validations(walk, compiled)
-        # With many kinds, what only some of them lack says nothing.
-        warnings = walk.warnings if len(met) <= _MANY or walk.lenient else []
-        return SchemaReport(tuple(walk.errors), tuple(warnings), tuple(walk.mistyped))
+        return SchemaReport(tuple(walk.errors), tuple(walk.warnings), tuple(walk.mistyped))
 
     def _meeting(self, name: str, schema: Schema, params: Type) -> Meeting:
         if self._declarations is None:
@@ -235,6 +237,7 @@ _PARAM_TYPES = {
 def _matched(policy: Policy, kinds: Kinds, schemas: SchemaSet) -> list[tuple[str, Schema]]:
     """Return the kinds that a policy meets, by name; of each only one version with one shape."""
     meets = Matcher(policy, kinds).meets_kind
+    rules = _admission_rules(policy)
     found: dict[tuple[str, str], tuple[str, Schema]] = {}
     for (group, version, kind), schema in schemas.kinds.items():
         if schema.get("metadata") is None or kind.endswith("List"):
@@ -242,9 +245,24 @@ def _matched(policy: Policy, kinds: Kinds, schemas: SchemaSet) -> list[tuple[str
         api_version = f"{group}/{version}" if group else version
         if not meets(api_version, kind):
             continue
+        plural, namespaced = kinds.plural(group, kind), kinds.namespaced(group, kind)
+        if rules is not None and not any(
+            rule_meets(rule, group, version, plural, namespaced=namespaced, exact=False)
+            for rule in rules
+        ):
+            continue
         shape = (schema.name, kind)
         found.setdefault(shape, (kind, schema))
     return list(found.values())
+
+
+def _admission_rules(policy: Policy) -> Sequence[dict[str, Any]] | None:
+    """Return the resource rules of a ValidatingAdmissionPolicy, None for another policy."""
+    admission = policy.metadata.get("vap")
+    if not isinstance(admission, Mapping):
+        return None
+    constraints = admission.get("constraints") or {}
+    return constraints.get("resourceRules") or None
 
 
 def _names_unknown_kinds(policy: Policy, kinds: Kinds, schemas: SchemaSet) -> bool:

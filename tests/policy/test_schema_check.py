@@ -232,6 +232,30 @@ def test_kind_without_schema_makes_errors_warnings() -> None:
     assert len(report.warnings) == 1
 
 
+def test_admission_policy_is_only_warned_of() -> None:
+    """A ValidatingAdmissionPolicy runs unchanged: what its fields get wrong is a warning."""
+    text = """
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: p}
+spec:
+  matchConstraints:
+    resourceRules:
+      - {apiGroups: [apps], apiVersions: [v1], operations: [CREATE], resources: [deployments]}
+  validations: [{expression: object.spec.replica > 1}]
+"""
+    loaded = load_file("p.yaml", text, BOX.formats)
+    assert loaded.problems == ()
+    context = CompileContext(BOX.libraries, frozenset(directory(BOX.relations)))
+    compiled, problems = compile_policy(loaded.policies[0], context)
+    assert problems == ()
+    assert compiled is not None
+    report = SchemaChecker(context, schemas.load()).check(compiled)
+    assert report.errors == report.mistyped == ()
+    (warning,) = report.warnings
+    assert "undefined field 'replica'" in warning.message
+
+
 def test_custom_resource_with_its_definition() -> None:
     """A custom kind is checked when its definition is at hand."""
     definition = {
