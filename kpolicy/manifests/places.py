@@ -245,23 +245,33 @@ def _document(data: bytes, index: int) -> Spot | tuple[Chunk, Any, bool] | None:
 
     Findings come file by file, so the few documents kept serve most of those that follow.
     """
+    for chunk, first, count in _numbered(data):
+        if first <= index < first + count:
+            common = read_block(chunk.text, Limits(), chunk.lines_before)
+            if common is not None:
+                return chunk, *common
+            return next(islice(_readable(chunk), index - first, None), None)
+    return None
+
+
+@lru_cache(maxsize=2)
+def _numbered(data: bytes) -> tuple[tuple[Chunk, int, int], ...]:
+    """Return the pieces of a file with the number of the first document in each, and how many.
+
+    A stream of many documents is read through once, and not once for each place asked for.
+    """
     text, flawed = decode(data)
+    found: list[tuple[Chunk, int, int]] = []
     number = 0
     for chunk in split(text):
         if flawed and flaw(chunk.text):
-            number += 1
+            number += 1  # it cannot be read, and has no places
             continue
         common = read_block(chunk.text, Limits(), chunk.lines_before)
-        if common is not None:
-            if number == index:
-                return chunk, *common
-            number += 1
-            continue
-        for spot in _readable(chunk):
-            if number == index:
-                return spot
-            number += 1
-    return None
+        count = 1 if common is not None else sum(1 for _ in _readable(chunk))
+        found.append((chunk, number, count))
+        number += count
+    return tuple(found)
 
 
 def _readable(chunk: Chunk) -> Iterator[Spot | None]:
