@@ -119,6 +119,7 @@ class RowMaker:
         self.context = GuessContext.of(plan.kinds, plan.relations)
         self.filters = {u.number: filters_of(u, self.context) for u in plan.units}
         numbers = {id(relation): number for number, relation in enumerate(self.relations)}
+        self._by_kind: dict[tuple[str, str], tuple[tuple[int, Filer], ...]] = {}
         self._wanted: dict[int, dict[tuple[str, str], Filter]] = {}
         for unit in plan.units:
             for question in unit.compiled.questions:
@@ -133,7 +134,7 @@ class RowMaker:
         filed: list[tuple[int, Filed]] = []
         bits: set[tuple[str, str]] = set()
         self.context.begin(resource, {}, True)
-        for number, filer in enumerate(self.filers):
+        for number, filer in self._filers_of(resource.api_version, resource.kind):
             entries = filer.file(resource)
             if not entries:
                 continue
@@ -157,6 +158,18 @@ class RowMaker:
             frozenset(bits),
             tuple(pending),
         )
+
+    def _filers_of(self, api_version: str, kind: str) -> tuple[tuple[int, Filer], ...]:
+        """Return the numbered relations in which a kind can have entries: few of them."""
+        key = (api_version, kind)
+        found = self._by_kind.get(key)
+        if found is None:
+            found = self._by_kind[key] = tuple(
+                (number, filer)
+                for number, filer in enumerate(self.filers)
+                if filer.concerns(api_version, kind)
+            )
+        return found
 
     def guess(
         self, unit: Unit, resource: Resource, bindings: dict[str, Any]

@@ -84,6 +84,10 @@ class Filer:
         )
         self._active: dict[tuple[str, str], tuple[tuple[int, EntriesOf], ...]] = {}
 
+    def concerns(self, api_version: str, kind: str) -> bool:
+        """Return whether resources of this kind can have entries at all."""
+        return any(meets(api_version, kind) for _, meets, _ in self._sides)
+
     def file(self, resource: Resource) -> Filed:
         """Return the entries of `resource`."""
         key = (resource.api_version, resource.kind)
