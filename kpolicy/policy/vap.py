@@ -240,7 +240,7 @@ def _rules(read: _Lenient, node: SourceNode | None, what: str) -> list[dict[str,
     needed = ("apiGroups", "apiVersions", "operations", "resources")
     for number, entry in enumerate(reader.sequence(node, what)):
         here = f"{what}[{number}]"
-        fields = read.fields(entry, here, _RULE, needed)
+        fields = read.fields(entry, here, _RULE, ("apiGroups", "apiVersions", "resources"))
         for operation, at in reader.located_strings(fields.get("operations"), f"{here}.operations"):
             if operation not in _OPERATIONS:
                 reader.problem(
@@ -250,6 +250,11 @@ def _rules(read: _Lenient, node: SourceNode | None, what: str) -> list[dict[str,
             key: list(reader.strings(fields.get(key), f"{here}.{key}"))
             for key in (*needed, "resourceNames")
         }
+        if not rule["operations"] and "operations" not in fields:
+            rule["operations"] = ["*"]
+            read.notes.append(
+                f"{entry.location}: {here} has no operations, which Kubernetes requires; read as *"
+            )
         for key in needed:
             if key in fields and fields[key].kind == "sequence" and not fields[key].elements():
                 reader.problem(f"{here}.{key} is empty", fields[key].location)
@@ -346,13 +351,11 @@ def _load_binding(document: SourceNode) -> Loaded:
             actions_node.location,
         )
     if not names and spec and not reader.problems:
-        api = document.get("apiVersion")
-        # v1alpha1 of Kubernetes 1.26 had no actions, and denied.
-        if api is not None and str(api.value).endswith("/v1alpha1"):
-            names = ["Deny"]
-        else:
-            at = actions_node.location if actions_node is not None else document.location
-            reader.problem("spec needs a validation action at least", at, "such as Deny")
+        names = ["Deny"]
+        at = actions_node.location if actions_node is not None else document.location
+        read.notes.append(
+            f"{at}: binding {name} has no validationActions, which Kubernetes requires; read as Deny"
+        )
     match = None
     if "matchResources" in spec:
         match = match_resources(read, spec["matchResources"], "spec.matchResources", False)
