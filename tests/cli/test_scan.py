@@ -465,3 +465,13 @@ def test_a_template_of_one_s_own(scan: Run, repository: Path) -> None:
     result = scan("apps", "--format", "template", "--template", "my.j2")
     assert result.exit_code == 2
     assert "my.j2:1: UndefinedError" in result.stderr
+
+
+def test_what_was_found_is_said_where_every_report_goes_to_a_file(scan: Run) -> None:
+    result = scan("apps", "-o", "report.json")
+    assert result.stdout == ""
+    first, last = result.stderr.splitlines()
+    assert first.startswith("1 warning in 2 resources")
+    assert last == "Written: report.json"
+    assert scan("apps", "-o", "report.json", "--quiet").stderr == ""
+    assert "Written" not in scan("apps", "-f", "json").stderr
