@@ -12,7 +12,7 @@ from kpolicy.engine.evaluate import Unit, Verdict
 from kpolicy.engine.places import mark_at
 from kpolicy.findings import Certainty, Finding, Outcome, Place, Related, ResourceRef, Severity
 from kpolicy.location import SourceLocation
-from kpolicy.manifests.model import ManifestFile
+from kpolicy.manifests.model import Limits, ManifestFile
 from kpolicy.policy.model import Policy
 from kpolicy.snapshot.resource import Resource
 
@@ -44,6 +44,7 @@ class Placer:
 
     def __init__(self, files: dict[str, ManifestFile]) -> None:
         self._files = files
+        self._read: tuple[str, ManifestFile | bytes] | None = None
 
     def place(
         self, resource: Resource, pointer: str, position: tuple[int, int] = (0, 0)
@@ -56,10 +57,19 @@ class Placer:
         if not exact and file is not None:
             from kpolicy.manifests import locate
 
-            found = locate(file, resource.document, resource.pointer + pointer)
+            found = locate(self._content(file), resource.document, resource.pointer + pointer)
             if found[0]:
                 return found
         return line, column
+
+    def _content(self, file: ManifestFile) -> ManifestFile | bytes:
+        """Return the bytes of the file that was asked for last, so that each is read once."""
+        if self._read is None or self._read[0] != file.path:
+            from kpolicy.manifests.loader import read_bytes
+
+            data = read_bytes(file, Limits())
+            self._read = (file.path, data if isinstance(data, bytes) else file)
+        return self._read[1]
 
 
 class Raw(NamedTuple):
