@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kpolicy.policy.key_order import SORTED_KEYS
 from kpolicy.policy.model import Match, Policy, Violation
+from kpolicy.policy.schema_policies import schema_policies
 
 if TYPE_CHECKING:
     from kpolicy.snapshot.resource import Resource
@@ -64,9 +65,10 @@ def _duplicate_resource(
 
 
 def builtin_policies() -> tuple[Policy, ...]:
-    """Return the policies of pack `manifest`, and kube-linter's about the order of keys."""
+    """Return the policies made in Python: packs `manifest` and `schema`, and `sorted-keys`."""
     return (
         SORTED_KEYS,
+        *schema_policies(),
         Policy(
             id="duplicate-key",
             severity="error",

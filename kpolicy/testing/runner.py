@@ -95,7 +95,8 @@ class PolicyTester:
         compiled = self.compiled(policy_id)
         started = time.perf_counter()
         problems: list[str] = []
-        snapshot = self._snapshot(_inputs(case, directory), problems)
+        inputs = _inputs(case, directory)
+        snapshot = self._snapshot(inputs, problems)
         base = None
         if case.base:
             given = [ManifestFile(BASE, data=case.base.encode())]
@@ -106,7 +107,7 @@ class PolicyTester:
         failed: set[int] = set()
         held: set[int] = set()
         if not problems:
-            findings, outcomes = self._evaluate(compiled, case, params, snapshot, base)
+            findings, outcomes = self._evaluate(compiled, case, params, snapshot, base, inputs)
             matched = len(outcomes)
             every = range(len(compiled.validations) or 1)
             for broken in outcomes:
@@ -163,6 +164,7 @@ class PolicyTester:
         params: Mapping[str, Any],
         snapshot: Snapshot,
         base: Snapshot | None,
+        files: Sequence[ManifestFile],
     ) -> tuple[list[Finding], list[set[int]]]:
         """Return the findings and, for each resource met, the validations that failed for it."""
         from kpolicy.engine.evaluate import Unit
@@ -185,7 +187,7 @@ class PolicyTester:
         settings = Settings(Limits(), case.operation, before, case.user, everything=True)
         evaluator = JoinEvaluator(plan, settings, snapshot, base)
         tally = Tally()
-        placer = Placer({})
+        placer = Placer({file.path: file for file in files})
         outcomes: list[set[int]] = []
         for resource in snapshot.resources:
             if not unit.matcher.may_meet(resource):
