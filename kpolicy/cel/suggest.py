@@ -1,4 +1,8 @@
-"""Which known name a mistyped one was meant to be."""
+"""Which known name a mistyped one was meant to be.
+
+Stricter than `kpolicy.strict.suggest`: what is close here is taken for a mistake, not only offered,
+when a field of a schema is missing (`kpolicy.policy.schema_check`).
+"""
 
 from __future__ import annotations
 
