@@ -119,6 +119,8 @@ def _position(key: Any) -> int:
 def contains(needle: Any, haystack: Any) -> bool:
     """Return `needle in haystack`."""
     if isinstance(haystack, (list, tuple)):
+        if type(needle) is str:  # a text equals what Python says it equals
+            return needle in haystack
         return any(equal(needle, item) for item in haystack)
     if isinstance(haystack, Mapping):
         return holds(haystack, needle)
@@ -321,6 +323,8 @@ def weight(value: Any, limit: int = DEFAULT_BUDGET) -> int:
 
     A value that an expression makes may hold one list many times over: `[x, x]` of `[y, y]` ...
     """
+    if type(value) is str:
+        return 1 + len(value) // 10
     total = 0
     pending = [value]
     while pending and total <= limit:
@@ -328,12 +332,16 @@ def weight(value: Any, limit: int = DEFAULT_BUDGET) -> int:
         total += 1
         if isinstance(item, (str, bytes)):
             total += len(item) // 10
-        elif isinstance(item, (list, tuple)):
+        elif isinstance(item, (list, tuple, Mapping)):
             total += len(item)
-            pending += [part for part in item if not isinstance(part, _LIGHT)]
-        elif isinstance(item, Mapping):
-            total += len(item)
-            pending += [item[key] for key in item]
+            if total > limit:
+                break
+            light = not isinstance(item, Mapping)
+            for part in item if light else [item[key] for key in item]:
+                if type(part) is str:
+                    total += 1 + len(part) // 10
+                elif not light or not isinstance(part, _LIGHT):
+                    pending.append(part)
         elif isinstance(item, Optional) and item.has_value:
             pending.append(item.value)
     return total
