@@ -125,11 +125,11 @@ def evaluate(
         return _python(unit, resource, around, everything, bindings.get("oldObject"))
     bindings["params"] = unit.params
     if compiled.conditions:
-        held, error = _conditions(compiled, bindings, context)
+        false, error = _conditions(compiled, bindings, context)
+        if false:
+            return (skipped(f'match condition "{false}" is false'),) if everything else ()
         if error:
             return (_failed(compiled, -1, error),)
-        if not held:
-            return ()
     if compiled.variables:
         bindings["variables"] = Variables(compiled.variables, bindings, context)
     verdicts: list[Verdict] | None = None
@@ -150,10 +150,15 @@ def evaluate(
     return verdicts
 
 
+def skipped(reason: str) -> Verdict:
+    """Return that a policy has nothing to say of a resource of a kind that it meets, and why."""
+    return Verdict(-1, "skip", f"skipped: {reason}")
+
+
 def _conditions(
     compiled: CompiledPolicy, bindings: dict[str, Any], context: Any
-) -> tuple[bool, str]:
-    """Return whether all match conditions hold, and the first failure.
+) -> tuple[str, str]:
+    """Return the name of a match condition that is false, and the first failure.
 
     As in Kubernetes, one false condition excludes the resource even where another one fails.
     """
@@ -161,10 +166,10 @@ def _conditions(
     for name, program in compiled.conditions:
         try:
             if program.evaluate(bindings, context) is not True:
-                return False, ""
+                return name, ""
         except CelError as error:
             failure = failure or f'match condition "{name}": {error}'
-    return not failure, failure
+    return "", failure
 
 
 def _failed(

@@ -9,7 +9,7 @@ from typing import Any
 from kpolicy.engine.evaluate import Surroundings, Unit, Verdict, evaluate
 from kpolicy.engine.findings import Placer
 from kpolicy.engine.lazy import Library
-from kpolicy.engine.local import Settings, Tally, add_findings, admission
+from kpolicy.engine.local import Settings, Tally, add_findings, admission, pass_over
 from kpolicy.engine.plan import Plan
 from kpolicy.engine.request_object import request_of
 from kpolicy.engine.rows import Guess, Row, filters_of, relations_of
@@ -57,6 +57,7 @@ class JoinEvaluator:
         for unit in units:
             test = unit.matcher.test_for(operation)
             if test is not None and not test(resource):
+                pass_over(unit, resource, placer, tally, self.settings.everything)
                 continue
             tally.evaluations += 1
             self.evaluate(unit, resource, bindings, placer, tally)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import field
 from typing import Any
 
-from kpolicy.engine.evaluate import Unit, Verdict, evaluate
+from kpolicy.engine.evaluate import Unit, Verdict, evaluate, skipped
 from kpolicy.engine.findings import Anchor, Placer, Raw, anchor_of, raw_of, ref_of
 from kpolicy.engine.plan import Plan
 from kpolicy.engine.request_object import request_of
@@ -145,6 +145,7 @@ class LocalEvaluator:
         for unit in plan.meeting(resource, False):
             test = unit.matcher.test_for(operation)
             if test is not None and not test(resource):
+                pass_over(unit, resource, placer, tally, settings.everything)
                 continue
             tally.evaluations += 1
             verdicts = evaluate(unit, resource, bindings, self.context, None, settings.everything)
@@ -169,6 +170,7 @@ class LocalEvaluator:
         for unit in self.plan.meeting(resource, True):
             test = unit.matcher.test_for(operation)
             if test is not None and not test(resource):
+                pass_over(unit, resource, placer, tally, self.settings.everything)
                 continue
             tally.evaluations += 1
             verdicts, open_ = maker.guess(unit, resource, bindings)
@@ -191,6 +193,15 @@ def add_findings(
     for verdict in verdicts:
         if verdict.outcome == "skip" and not everything:
             continue
+        tally.findings.append(raw_of(unit, resource, verdict, placer))
+
+
+def pass_over(
+    unit: Unit, resource: Resource, placer: Placer, tally: Tally, everything: bool
+) -> None:
+    """Add why a policy leaves out a resource of a kind that it meets, where that is wanted."""
+    if everything:
+        verdict = skipped("namespace, name, labels or operation do not match")
         tally.findings.append(raw_of(unit, resource, verdict, placer))
 
 

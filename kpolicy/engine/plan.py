@@ -191,7 +191,8 @@ def make_plan(
             problems.extend(found)
             if compiled is None:
                 continue
-            wrong = newcomers.problems(compiled)
+            # Of an admission policy, schemas give warnings alone (`kpolicy policies check`).
+            wrong = () if "vap" in policy.metadata else newcomers.problems(compiled)
             if wrong:
                 problems.extend(wrong)
                 continue
@@ -208,10 +209,11 @@ def make_plan(
     _check_param_names(request, catalogue)
     if wrong_params:
         raise ConfigError(*wrong_params)
-    if catalogue.key and any(compiled.policy.check is None for compiled in fresh.values()):
-        from kpolicy.engine.policy_cache import save_catalogue
+    if catalogue.key:
+        from kpolicy.engine.policy_cache import is_kept, save_catalogue
 
-        save_catalogue(catalogue, fresh)
+        if any(is_kept(compiled.policy) for compiled in fresh.values()):
+            save_catalogue(catalogue, fresh)
     return Plan(
         tuple(units), kinds, relations, catalogue, request.engine, tuple(problems),
         context.patience,

@@ -7,11 +7,11 @@ actions), its validator (match conditions, messages, audit annotations) and `Col
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kpolicy.cel.errors import CelError
-from kpolicy.engine.evaluate import Surroundings, Unit, Variables, Verdict
+from kpolicy.engine.evaluate import Surroundings, Unit, Variables, Verdict, skipped
 from kpolicy.frozen import FrozenDict, freeze
 from kpolicy.policy.vap import SEVERITY_OF, audit_variable
 from kpolicy.policy.vap_matching import (
@@ -19,13 +19,13 @@ from kpolicy.policy.vap_matching import (
     Constraints,
     Incoming,
     Matched,
-    Target,
     constraints_of,
     incoming,
     labels_of,
     target_of,
 )
 from kpolicy.policy.vap_parts import severity_of_actions
+from kpolicy.records import dataclass
 from kpolicy.snapshot.kinds import Kinds, split_api_version
 from kpolicy.snapshot.resource import ResourceKey
 from kpolicy.snapshot.selector import selector_of, selects
@@ -40,6 +40,10 @@ if TYPE_CHECKING:
 _LONGEST_MESSAGE = 5 * 1024
 #: An audit annotation is cut here. Source: the dispatcher.
 _LONGEST_ANNOTATION = 10 * 1024
+
+
+#: Where the bindings of a resource keep its request; no identifier of CEL.
+_ASKED = "(asked)"
 
 
 class Param(NamedTuple):
@@ -85,15 +89,6 @@ class Admission:
     severity: str
     """The policy's own, before a configuration changes it."""
     _namespaces: dict[tuple[int, str, str], FrozenDict] = field(default_factory=dict)
-    _targets: dict[tuple[int, str, str], Target] = field(default_factory=dict)
-
-    def target(self, resource: Resource, kinds: Kinds) -> Target:
-        """Return where the objects of a resource's kind are sent."""
-        key = (id(kinds), resource.api_version, resource.kind)
-        found = self._targets.get(key)
-        if found is None:
-            found = self._targets[key] = target_of(resource.api_version, resource.kind, kinds)
-        return found
 
     def namespace(self, snapshot: Snapshot | None, scope: str, name: str) -> FrozenDict:
         """Return a Namespace as policies see it; one not in the input as the server makes it."""
@@ -277,11 +272,16 @@ def evaluate_admission(
     admission: Admission = unit.admission
     snapshot = around.snapshot if around is not None else None
     kinds = admission.kinds if snapshot is None else snapshot.kinds
-    target = admission.target(resource, kinds)
-    request = bindings["request"]
-    asked = incoming(
-        resource, target, bindings["object"], bindings["oldObject"], request["operation"]
-    )
+    asked: Incoming | None = bindings.get(_ASKED)
+    if asked is None:
+        # The same for every policy that is asked about this resource.
+        asked = bindings[_ASKED] = incoming(
+            resource,
+            target_of(resource.api_version, resource.kind, kinds),
+            bindings["object"],
+            bindings["oldObject"],
+            bindings["request"]["operation"],
+        )
 
     def namespace_labels(name: str) -> Mapping[str, Any]:
         labels: Mapping[str, Any] = admission.namespace(snapshot, resource.scope, name)["metadata"][
@@ -291,7 +291,7 @@ def evaluate_admission(
 
     met = admission.constraints.match(asked, namespace_labels)
     if not met.met:
-        return (_skip(met.reason),) if everything and met.reason else ()
+        return (skipped(met.reason),) if everything and met.reason else ()
     found: dict[tuple[int, str, str], Verdict] = {}
     seen: dict[int, list[_Decided]] = {}
     passed = False
@@ -317,8 +317,9 @@ def evaluate_admission(
         for param in params:
             results = seen.get(id(param))
             if results is None:
-                around_namespace = admission.namespace(snapshot, resource.scope, asked.namespace)
-                world = _World(unit, bindings, asked, met, param, around_namespace, context)
+                world = _World(unit, bindings, asked, met, param, context)
+                if admission.reads_namespace and asked.namespace and not asked.is_namespace:
+                    world.namespace = admission.namespace(snapshot, resource.scope, asked.namespace)
                 results = seen[id(param)] = world.decide(annotations)
             if len(results) == 1 and results[0].validation < 0:
                 reasons.append(results[0].message)
@@ -347,11 +348,7 @@ def _result(
         return ()
     if passed:
         return (Verdict(0, "pass", "", details=extra),)
-    return (_skip("; ".join(dict.fromkeys(reasons)) or "nothing to decide"),)
-
-
-def _skip(reason: str) -> Verdict:
-    return Verdict(0, "skip", f"skipped: {reason}")
+    return (skipped("; ".join(dict.fromkeys(reasons)) or "nothing to decide"),)
 
 
 def _errors(unit: Unit, validation: int, message: str, always: bool = False) -> _Decided:
@@ -483,7 +480,6 @@ class _World:
         asked: Incoming,
         met: Matched,
         param: Mapping[str, Any] | None,
-        namespace: FrozenDict,
         context: Any,
     ) -> None:
         self.unit = unit
@@ -491,8 +487,7 @@ class _World:
         own = dict(bindings)
         own["params"] = param
         admission: Admission = unit.admission
-        is_namespace = asked.target.plural == "namespaces" and not asked.target.group
-        self.namespace = None if is_namespace or not asked.namespace else namespace
+        self.namespace: FrozenDict | None = None
         if admission.reads_request:
             own["request"] = _request(bindings["request"], asked, met)
         if (met.group, met.version) != (asked.target.group, asked.target.version):

@@ -354,7 +354,7 @@ def _load_binding(document: SourceNode) -> Loaded:
         names = ["Deny"]
         at = actions_node.location if actions_node is not None else document.location
         read.notes.append(
-            f"{at}: binding {name} has no validationActions, which Kubernetes requires; read as Deny"
+            f"{at}: binding {name} lacks validationActions, which Kubernetes requires; read as Deny"
         )
     match = None
     if "matchResources" in spec:

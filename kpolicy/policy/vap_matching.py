@@ -7,9 +7,10 @@ admissionregistration.k8s.io/v1.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from kpolicy.records import dataclass
 from kpolicy.snapshot.kinds import Kinds, split_api_version
 from kpolicy.snapshot.selector import Selector, describe, selector_of, selects
 
@@ -106,6 +107,11 @@ class Incoming(NamedTuple):
     """Those of the object; None where there is none."""
     old_labels: Mapping[str, Any] | None
 
+    @property
+    def is_namespace(self) -> bool:
+        """Whether this is about a Namespace itself."""
+        return _is_namespace(self.target)
+
 
 #: Gives the labels of a namespace by its name.
 NamespaceLabels = Callable[[str], Mapping[str, Any]]
@@ -130,6 +136,8 @@ class Constraints:
     namespaces: Selector
     objects: Selector
     equivalent: bool
+    _known: dict[tuple[Target, str, bool], tuple[str, str] | None] = field(default_factory=dict)
+    """What the rules say, where no name decides."""
 
     def covers_kind(self, target: Target) -> bool:
         """Return whether some rule may cover this kind under some operation and name."""
@@ -152,13 +160,19 @@ class Constraints:
     def match(self, request: Incoming, namespace_labels: NamespaceLabels) -> Matched:
         """Return whether the request is met."""
         target = request.target
-        found = self._rule(self.rules, request) if self.rules else (target.group, target.version)
+        key = (target, request.operation, bool(request.namespace))
+        try:
+            found = self._known[key]
+        except KeyError:
+            found = self._covered(request)
+            if not any(rule["resourceNames"] for rule in self.rules):
+                self._known[key] = found
         if found is None:
             named = [rule for rule in self.rules if rule["resourceNames"]]
             if named and self._rule([{**rule, "resourceNames": []} for rule in named], request):
                 return Matched(False, reason="its name is not among resourceNames")
             return Matched(False)
-        if self._rule(self.excluded, request) is not None:
+        if self.excluded and self._rule(self.excluded, request) is not None:
             return Matched(False, reason="excludeResourceRules leave it out")
         if self.namespaces and (request.namespace or target.plural == "namespaces"):
             labels: Mapping[str, Any]
@@ -177,6 +191,11 @@ class Constraints:
         ):
             return Matched(False, reason=f"it is not selected by {describe(self.objects)}")
         return Matched(True, *found)
+
+    def _covered(self, request: Incoming) -> tuple[str, str] | None:
+        if not self.rules:
+            return request.target.group, request.target.version
+        return self._rule(self.rules, request)
 
     def _rule(
         self, rules: Sequence[Mapping[str, Any]], request: Incoming
