@@ -85,8 +85,6 @@ class ScanRequest:
     user: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     """`request.userInfo` as the policies see it."""
     limits: Limits = field(default_factory=Limits)
-    stdin: bytes | None = None
-    """Standard input's bytes, where a target is `-` and the caller has read it."""
     progress: Callable[[str, int, int], None] | None = None
     """Called with (stage, done, total) in the calling process."""
 

@@ -172,7 +172,7 @@ def _start(
     source: Plan | Recipe = plan
     if not fork:
         assert toolbox.factory is not None
-        bare = replace(request, progress=None, config=None, stdin=None)
+        bare = replace(request, progress=None, config=None)
         source = Recipe(toolbox.factory, plain(bare), plain(config))
         settings = plain(settings)
     process = context.Process(
