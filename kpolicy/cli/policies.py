@@ -167,7 +167,7 @@ def _definition(policy: Policy, loaded: Loaded) -> str:
 @words("--pack", "NAME", "Only the policies of these packs.", complete_packs)
 @click.option(
     "-o", "--output", "output", metavar="DIR", default="",
-    help="Write a page for each policy (ID.md) and an index (README.md) to this directory.",
+    help="Write a page for each pack (PACK.md) and an index (README.md) to this directory.",
 )  # fmt: skip
 def docs(ids: tuple[str, ...], **options: Any) -> int:
     """Print the documentation of policies as Markdown (every loaded one without ID)."""
@@ -175,6 +175,7 @@ def docs(ids: tuple[str, ...], **options: Any) -> int:
     from kpolicy.cli.files import write_file, write_stdout
     from kpolicy.cli.loading import load
     from kpolicy.cli.plugins import report_plugin_problems
+    from kpolicy.cli.reference import pages
     from kpolicy.errors import Problem, UsageError
 
     loaded = load(options)
@@ -191,17 +192,11 @@ def docs(ids: tuple[str, ...], **options: Any) -> int:
     if options["output"]:
         folder = Path(options["output"])
         folder.mkdir(parents=True, exist_ok=True)
-        for policy in chosen:
-            write_file(str(folder / f"{policy.id}.md"), as_markdown(policy))
-        index = _as_markdown(chosen).replace("| `", "| [`").replace("` |", "`] |")
-        write_file(str(folder / "README.md"), f"# Policies\n\n{index}\n{_links(chosen)}")
+        for name, text in pages(chosen, loaded.toolbox.packs).items():
+            write_file(str(folder / name), text)
     else:
         write_stdout("\n".join(as_markdown(policy) for policy in chosen))
     return report_plugin_problems(loaded.host)
-
-
-def _links(chosen: list[Policy]) -> str:
-    return "".join(f"[`{policy.id}`]: {policy.id}.md\n" for policy in chosen)
 
 
 @policies.command()
