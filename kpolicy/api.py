@@ -52,8 +52,10 @@ def scan(
     `PolicyError` (all are `KpolicyError`) where a scan cannot begin. A plugin that fails gives a
     `PluginWarning`. `kpolicy.exit_status(report)` says what the command line would end with.
     """
+    from kpolicy.compat import with_custom_checks
     from kpolicy.engine import scan as run
     from kpolicy.engine.request import ScanRequest, Selection
+    from kpolicy.engine.settings import effective_config
     from kpolicy.plugins.manager import make_plugin_manager
 
     given = config if config is None or not isinstance(config, (str, os.PathLike)) else None
@@ -72,7 +74,6 @@ def scan(
         policy_paths=_texts(policies),
         builtin=builtin,
         params=params or {},
-        stdin=stdin,
         suppressions=suppressions,
         results_all=results_all,
         jobs=jobs,
@@ -83,7 +84,8 @@ def scan(
     toolbox = host.toolbox()
     if stdin is not None:
         toolbox = replace(toolbox, sources=(_GivenStdin(stdin), *toolbox.sources))
-    report = run(request, toolbox)
+    toolbox, effective = with_custom_checks(toolbox, effective_config(request))
+    report = run(replace(request, config=effective), toolbox)
     for problem in host.problems:
         warnings.warn(str(problem), PluginWarning, stacklevel=2)
     return report

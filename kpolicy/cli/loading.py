@@ -45,6 +45,7 @@ def load(
     from dataclasses import replace
 
     from kpolicy.cli.plugins import host_of
+    from kpolicy.compat import with_custom_checks
     from kpolicy.engine.plan import catalogue_of
     from kpolicy.engine.request import ScanRequest
     from kpolicy.engine.settings import effective_config
@@ -58,9 +59,8 @@ def load(
         policy_paths=options["policy_paths"],
         builtin=not options["no_builtin"],
     )
-    config = effective_config(request)
+    toolbox, config = with_custom_checks(host.toolbox(), effective_config(request))
     request = replace(request, config=config)
-    toolbox = host.toolbox()
     catalogue = catalogue_of(toolbox, request, config)
     if strict and catalogue.problems:
         raise PolicyError(*catalogue.problems)

@@ -25,6 +25,7 @@ CommandTable = Mapping[str, tuple[str, str]]
 # fmt: off
 COMMANDS: CommandTable = {
     "scan": ("kpolicy.cli.scan:scan", "Scan manifests: files, directories, or standard input (-)."),
+    "lint": ("kpolicy.cli.lint:lint", "Stand in for kube-linter: its flags, checks and output."),
     "explain": (
         "kpolicy.cli.explain:explain", "Say what a policy is for, and what to do about a finding.",
     ),

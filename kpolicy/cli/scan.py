@@ -177,6 +177,7 @@ def scan(paths: tuple[str, ...], **options: Any) -> int:
     from kpolicy.cli.outputs import pair
     from kpolicy.cli.plugins import host_of, report_plugin_problems
     from kpolicy.cli.problems import report_problems
+    from kpolicy.compat import with_custom_checks
     from kpolicy.engine.settings import effective_config
 
     host = host_of(options["disabled"])
@@ -186,9 +187,10 @@ def scan(paths: tuple[str, ...], **options: Any) -> int:
             check_writable(path)
     settings = _template(options["template"], outputs)
     request = request_of(paths, options)
-    request = replace(request, config=effective_config(request))
+    toolbox, config = with_custom_checks(host.toolbox(), effective_config(request))
+    request = replace(request, config=config)
     lines = SourceLines()
-    toolbox = remembering(host.toolbox(), lines)
+    toolbox = remembering(toolbox, lines)
     if options["verbose"]:
         _say_what_is_loaded(request, host)
     report = _run(request, toolbox, options["quiet"])

@@ -5,6 +5,7 @@ Source: kube-linter's documented configuration (`checks:` and `customChecks:`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -19,6 +20,8 @@ PACK = "kube-linter"
 
 _CHECKS = ("addAllBuiltIn", "doNotAutoAddDefaults", "include", "exclude", "ignorePaths")
 _CUSTOM = ("name", "description", "remediation", "scope", "template", "params")
+
+_TEXTS = ("name", "description", "remediation", "template")
 
 
 def parse_kube_linter(document: SourceNode, path: str, root: str) -> Config:
@@ -46,10 +49,9 @@ def parse_kube_linter(document: SourceNode, path: str, root: str) -> Config:
             origins[ours] = checks[theirs].location
     custom: list[MappingProxyType[str, Any]] = []
     for number, element in enumerate(reader.sequence(top.get("customChecks"), "customChecks")):
-        fields = reader.fields(element, f"customChecks[{number}]", _CUSTOM, ("name", "template"))
-        given = {key: node.value for key, node in fields.items()}
-        given["location"] = element.location
-        custom.append(MappingProxyType(given))
+        what = f"customChecks[{number}]"
+        fields = reader.fields(element, what, _CUSTOM, ("name", "template"))
+        custom.append(MappingProxyType(_custom_check(reader, fields, what, element.location)))
     add_all = reader.boolean(checks.get("addAllBuiltIn"), "checks.addAllBuiltIn")
     config = Config(
         path=path,
@@ -67,3 +69,26 @@ def parse_kube_linter(document: SourceNode, path: str, root: str) -> Config:
     if reader.problems:
         raise ConfigError(*reader.problems)
     return config
+
+
+def _custom_check(
+    reader: Reader, fields: Mapping[str, SourceNode], what: str, at: SourceLocation
+) -> dict[str, Any]:
+    """Return a custom check as written; `places` says where its parts stand, by dotted key."""
+    places = {key: node.location for key, node in fields.items()}
+    given: dict[str, Any] = {"location": at, "places": places}
+    for key in _TEXTS:
+        if key in fields:
+            given[key] = reader.string(fields[key], f"{what}.{key}")
+    if "scope" in fields:
+        scope = reader.fields(fields["scope"], f"{what}.scope", ("objectKinds",))
+        found = reader.located_strings(scope.get("objectKinds"), f"{what}.scope.objectKinds")
+        given["objectKinds"] = tuple(text for text, _ in found)
+        for number, (_, place) in enumerate(found):
+            places[f"objectKinds.{number}"] = place
+    params: dict[str, Any] = {}
+    for key, node in reader.entries(fields.get("params"), f"{what}.params"):
+        params[key] = node.value
+        places[f"params.{key}"] = node.location
+    given["params"] = params
+    return given

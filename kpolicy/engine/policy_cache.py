@@ -94,6 +94,11 @@ def load_catalogue(
     )
 
 
+def is_kept(policy: Policy) -> bool:
+    """Return whether a policy is kept: it is data, and it was read from the set of files."""
+    return policy.check is None and "derived" not in policy.metadata
+
+
 def save_catalogue(catalogue: Catalogue, compiled: Mapping[str, Any]) -> None:
     """Write an entry with the policies of `catalogue` and what compiling gave by id.
 
@@ -109,7 +114,7 @@ def save_catalogue(catalogue: Catalogue, compiled: Mapping[str, Any]) -> None:
     pairs: list[tuple[bytes, bytes | None]] = []
     try:
         for id_, policy in catalogue.policies.items():
-            if policy.check is not None:
+            if not is_kept(policy):
                 continue
             made = compiled.get(id_)
             data = catalogue.stored.get(id_) if made is None else store_compiled(made)

@@ -152,10 +152,6 @@ def _report(
         known = [f for f in outcome.suppressed if _is_known(f)]
         write_baseline(request.write_baseline, [*reported, *known])
     notes = [*(Note(text) for text in config.notes), *tally.notes, *outcome.notes]
-    if config.checks:
-        names = ", ".join(str(check.get("name", "?")) for check in config.checks[:5])
-        at = config.checks[0].get("location")
-        notes.append(Note(f"customChecks are not run ({names}); write them as policies", at))
     if any(unit.admission is not None for unit in plan.units):
         from kpolicy.engine.vap_inputs import admission_notes
 
