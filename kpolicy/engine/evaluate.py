@@ -5,7 +5,7 @@ Nothing here ends a scan: an evaluation that fails becomes an outcome of its own
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from kpolicy.cel.errors import CelError
@@ -135,7 +135,7 @@ def evaluate(
     verdicts: list[Verdict] | None = None
     for validation in compiled.validations:
         if validation.items is not None:
-            found = list(_for_each(compiled, validation, resource, bindings, context, around))
+            found = _for_each(compiled, validation, resource, bindings, context, around)
         else:
             try:
                 if validation.test.evaluate(bindings, context) is True:
@@ -188,34 +188,36 @@ def _for_each(
     bindings: dict[str, Any],
     context: Any,
     around: Surroundings | None,
-) -> Iterator[Verdict]:
+) -> list[Verdict]:
     assert validation.items is not None
     try:
         items = validation.items.evaluate(bindings, context)
     except CelError as error:
-        yield _failed(compiled, validation.index, f"forEach: {error}")
-        return
+        return [_failed(compiled, validation.index, f"forEach: {error}")]
     if not isinstance(items, (list, tuple)):
         message = f"forEach: expected a list, got {type(items).__name__}"
-        yield _failed(compiled, validation.index, message)
-        return
+        return [_failed(compiled, validation.index, message)]
+    if not items:
+        return []
+    found: list[Verdict] = []
     variable = validation.variable
     for index, item in enumerate(items):
         bindings[variable] = item
         try:
             if validation.test.evaluate(bindings, context) is True:
                 continue
-            yield _violation(
-                compiled, validation, resource, bindings, context, around, items, index
+            found.append(
+                _violation(compiled, validation, resource, bindings, context, around, items, index)
             )
         except CelError as error:
             verdict = _failed(compiled, validation.index, str(error))
             pointer = _pointer_of_item(resource.body, items, index)
-            yield verdict._replace(
-                pointer=pointer or "", identity=_identity(resource.body, pointer, item),
-                item=item_name(item),
-            )  # fmt: skip
+            named = _identity(resource.body, pointer, item)
+            found.append(
+                verdict._replace(pointer=pointer or "", identity=named, item=item_name(item))
+            )
     bindings.pop(variable, None)
+    return found
 
 
 def _violation(

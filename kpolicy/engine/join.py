@@ -47,6 +47,12 @@ class JoinEvaluator:
                 self.filters[unit.number] = made if bits is None else _known(made, bits)
         self.around = Surroundings(snapshot, self._locate)
         self.needs_request = any("request" in u.compiled.references for u in plan.units)
+        # They would be called for every resource, to say nothing.
+        self.of_copies = frozenset(
+            unit.number
+            for unit in plan.units
+            if unit.compiled.policy.metadata.get("copies") and not settings.everything
+        )
 
     def run(self, resource: Resource, placer: Placer, tally: Tally) -> None:
         """Evaluate every join policy that meets a resource."""
@@ -116,6 +122,8 @@ class JoinEvaluator:
         tally: Tally,
     ) -> None:
         """Evaluate one join policy on one resource."""
+        if unit.number in self.of_copies and len(self.snapshot.copies(resource.key)) < 2:
+            return
         context = self.context
         context.resource = resource
         context.filters = self.filters.get(unit.number, _NO_FILTERS)

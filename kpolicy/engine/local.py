@@ -97,16 +97,21 @@ def without_collector() -> Iterator[None]:
 
 
 def local_phase(
-    plan: Plan, settings: Settings, files: Iterable[ManifestFile], keep_bodies: bool = True
+    plan: Plan,
+    settings: Settings,
+    files: Iterable[ManifestFile],
+    keep_bodies: bool = True,
+    at_hand: bool = False,
 ) -> Tally:
     """Load files, evaluate the local policies on every resource in them, and return all of it.
 
-    With `keep_bodies` the resources are returned whole; else as rows, the join policies guessed at.
+    With `keep_bodies` the resources are returned whole; else as rows, the join policies guessed at;
+    `at_hand` = these rows stay in this process, and bodies that may be needed stay with them.
     """
     from kpolicy.manifests import load
 
     tally = Tally()
-    evaluator = LocalEvaluator(plan, settings, guess=not keep_bodies)
+    evaluator = LocalEvaluator(plan, settings, guess=not keep_bodies, at_hand=at_hand)
     for file in files:
         loaded = load(file, settings.limits)
         tally.invalid += loaded.invalid
@@ -126,12 +131,15 @@ def local_phase(
 class LocalEvaluator:
     """Runs the local policies of a plan on one resource after another."""
 
-    def __init__(self, plan: Plan, settings: Settings, guess: bool = False) -> None:
+    def __init__(
+        self, plan: Plan, settings: Settings, guess: bool = False, at_hand: bool = False
+    ) -> None:
         self.plan = plan
         self.settings = settings
         self.context = JoinContext(Snapshot.of((), plan.kinds), relations=plan.relations)
         self.needs_request = any("request" in u.compiled.references for u in plan.units)
-        self.maker = RowMaker(plan, settings.everything) if guess and plan.joins else None
+        rows = guess and plan.joins
+        self.maker = RowMaker(plan, settings.everything, at_hand) if rows else None
 
     def run(self, resource: Resource, placer: Placer, tally: Tally) -> None:
         """Evaluate one resource and add what was found to `tally`."""

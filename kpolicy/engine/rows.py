@@ -55,6 +55,8 @@ class Row(NamedTuple):
     bits: frozenset[tuple[str, str]]
     """The filters (policy, name) that let this resource through."""
     pending: tuple[Pending, ...]
+    body: FrozenDict | None = None
+    """Kept where the row is not sent anywhere and the join phase may well look at it."""
 
     def resource(self, library: Library) -> Resource:
         """Return the resource, its body still away."""
@@ -68,14 +70,17 @@ class Row(NamedTuple):
             )
             return body
 
-        fetch = library.fetcher(self.path, self.document, self.pointer, skeleton)
+        body = self.body
+        if body is None:
+            fetch = library.fetcher(self.path, self.document, self.pointer, skeleton)
+            body = LazyBody.of(self.mark, fetch)
         return Resource(
             self.api_version,
             self.kind,
             self.namespace,
             self.name,
             self.key,
-            LazyBody.of(self.mark, fetch),
+            body,
             self.path,
             self.document,
             self.pointer,
@@ -111,8 +116,11 @@ def filters_of(unit: Unit, context: Any) -> Mapping[str, Filter]:
 class RowMaker:
     """Makes rows: files resources in the relations asked for, and guesses at join policies."""
 
-    def __init__(self, plan: Plan, everything: bool) -> None:
+    def __init__(self, plan: Plan, everything: bool, at_hand: bool = False) -> None:
         self.plan = plan
+        self.at_hand = at_hand
+        """Whether the rows stay in this process."""
+        self._full = tuple(Pending(unit.number) for unit in plan.units)
         self.everything = everything
         self.relations = relations_of(plan)
         self.filers = tuple(Filer(relation, plan.kinds) for relation in self.relations)
@@ -157,6 +165,7 @@ class RowMaker:
             tuple(filed),
             frozenset(bits),
             tuple(pending),
+            resource.body if self.at_hand and any(p.guesses for p in pending) else None,
         )
 
     def _filers_of(self, api_version: str, kind: str) -> tuple[tuple[int, Filer], ...]:
@@ -176,7 +185,7 @@ class RowMaker:
     ) -> tuple[Sequence[Verdict], Pending | None]:
         """Return the final verdicts of a join policy, or what is still open."""
         compiled = unit.compiled
-        full = Pending(unit.number)
+        full = self._full[unit.number]
         if compiled.policy.check is not None or unit.admission is not None:
             return (), full
         if "namespaceObject" in compiled.references:

@@ -96,7 +96,7 @@ def parallel_phase(
     try:
         with without_collector():
             for shard in hands[0]:
-                done[shard.number] = local_phase(plan, settings, shard.files, keep_bodies=False)
+                done[shard.number] = _here(plan, settings, shard)
                 if request.progress is not None:
                     # The other hands are as large, and as fast for all that is known.
                     own = sum(len(s.files) for s in hands[0] if s.number in done)
@@ -106,7 +106,7 @@ def parallel_phase(
                 for shard in hand:
                     tally = results.get(shard.number)
                     if tally is None:
-                        tally = local_phase(plan, settings, shard.files, keep_bodies=False)
+                        tally = _here(plan, settings, shard)
                     done[shard.number] = tally
     except BaseException:
         for worker in workers:
@@ -117,6 +117,10 @@ def parallel_phase(
     for number in sorted(done):
         whole.add(done[number])
     return whole
+
+
+def _here(plan: Plan, settings: Settings, shard: Shard) -> Tally:
+    return local_phase(plan, settings, shard.files, keep_bodies=False, at_hand=True)
 
 
 class _Worker:

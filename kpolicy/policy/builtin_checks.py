@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 PACK = "manifest"
 
 _LOCAL = MappingProxyType({"local": True})
+#: Has something to say only of resources that are defined more than once.
+_COPIES = MappingProxyType({"copies": True})
 
 
 def _duplicate_key(
@@ -121,5 +123,6 @@ def builtin_policies() -> tuple[Policy, ...]:
             ),
             match=Match(kinds=("*",)),
             check=_duplicate_resource,
+            metadata=_COPIES,
         ),
     )
