@@ -8,8 +8,6 @@ Source: k8s.io/apimachinery/pkg/runtime/serializer/json, encoding/json, and kube
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import field
@@ -19,21 +17,12 @@ from typing import Any, Literal
 from kpolicy.frozen import FrozenDict, FrozenList
 from kpolicy.records import dataclass
 from kpolicy.schemas.model import Definitions, SchemaSet
+from kpolicy.schemas.values import DATE_TIME, article, describe, has_type, is_base64
 
 Verdict = Literal["typed", "untyped", "wrong-type"]
 
 #: apimachinery/pkg/api/resource: sign, digits, then a decimal or binary suffix or an exponent.
 _QUANTITY = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?", re.ASCII)
-_DATE_TIME = re.compile(
-    r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII
-)
-
-_ARTICLE = {
-    "object": "a mapping", "array": "a list", "string": "a string", "integer": "an integer",
-    "number": "a number", "boolean": "true or false", "quantity": "a quantity",
-    "int-or-string": "an integer or a string",
-}  # fmt: skip
-
 _TEMPLATE = {"$ref": "io.k8s.api.core.v1.PodTemplateSpec"}
 _METADATA = {"$ref": "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"}
 
@@ -244,23 +233,7 @@ def _is_clean_list(items: list[Any], shape: _Shape | None) -> bool:
 
 def _fits(value: Any, shape: _Shape) -> bool:
     """Return whether a scalar is of the type, and of the form, that `shape` asks for."""
-    return value is None or (_has_type(value, shape.kind) and _has_form(value, shape))
-
-
-def _has_type(value: Any, kind: str) -> bool:
-    if kind == "any":
-        return True
-    if isinstance(value, bool):
-        return kind == "boolean"
-    if isinstance(value, str):
-        return kind in ("string", "quantity", "int-or-string")
-    if isinstance(value, int):
-        return kind in ("integer", "number", "quantity", "int-or-string")
-    if isinstance(value, float):
-        return kind in ("number", "quantity")
-    if isinstance(value, dict):
-        return kind == "object"
-    return isinstance(value, list) and kind == "array"
+    return value is None or (has_type(value, shape.kind) and _has_form(value, shape))
 
 
 def _has_form(value: Any, shape: _Shape) -> bool:
@@ -271,18 +244,9 @@ def _has_form(value: Any, shape: _Shape) -> bool:
         bits = 31 if shape.format == "int32" or kind == "int-or-string" else 63
         return bool(-(1 << bits) <= value < 1 << bits)
     if shape.format == "byte":
-        return _is_base64(value)
+        return is_base64(value)
     if shape.format == "date-time":
-        return _DATE_TIME.fullmatch(value) is not None
-    return True
-
-
-def _is_base64(text: str) -> bool:
-    """Return whether Go's standard decoder takes `text`; it passes over line ends."""
-    try:
-        base64.b64decode(text.replace("\n", "").replace("\r", ""), validate=True)
-    except (binascii.Error, ValueError):
-        return False
+        return DATE_TIME.fullmatch(value) is not None
     return True
 
 
@@ -290,8 +254,8 @@ def _complaints(value: Any, shape: _Shape, pointer: str) -> Iterator[WrongType |
     """Yield what is wrong in `value`, in the order of the manifest: a `WrongType`, or a pointer."""
     if value is None or shape.kind == "any":
         return
-    if not _has_type(value, shape.kind):
-        yield WrongType(pointer, _ARTICLE.get(shape.kind, shape.kind), _word(value))
+    if not has_type(value, shape.kind):
+        yield WrongType(pointer, article(shape.kind), describe(value))
     elif isinstance(value, dict):
         for key, item in value.items():
             inner = shape.fields.get(key, shape.rest)
@@ -337,17 +301,6 @@ def _zero(shape: _Shape | None, mark: int) -> Any:
     if shape.kind == "array":
         return FrozenList([], mark)
     return {"boolean": False, "integer": 0, "number": 0, "int-or-string": 0}.get(shape.kind, "")
-
-
-def _word(value: Any) -> str:
-    """Return a value as a person calls it."""
-    if isinstance(value, bool):
-        return f"the boolean {'true' if value else 'false'}"
-    if isinstance(value, str):
-        return f"the string {value if len(value) <= 40 else value[:37] + '...'!r}"
-    if isinstance(value, (int, float)):
-        return f"the number {value}"
-    return "a mapping" if isinstance(value, dict) else "a list"
 
 
 @lru_cache(maxsize=1)

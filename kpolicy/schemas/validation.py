@@ -9,17 +9,16 @@ object.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import ipaddress
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
 
+from kpolicy.records import dataclass
 from kpolicy.schemas.model import Schema
+from kpolicy.schemas.values import DATE_TIME, article, describe, has_type, is_base64
 
 Fault = Literal["wrong-type", "missing", "unknown-field", "value"]
 
@@ -70,11 +69,14 @@ def _value(
     if value is None:
         if data.get("nullable") or nested or schema.kind == "any" or not pointer:
             return
-        yield Violation(pointer, f"null is not allowed, expected {_article(schema)}", "wrong-type")
+        yield Violation(
+            pointer, f"null is not allowed, expected {article(schema.kind)}", "wrong-type"
+        )
         return
-    if not _is(value, schema.kind):
-        found = _word(value)
-        yield Violation(pointer, f"expected {_article(schema)}, found {found}", "wrong-type")
+    whole = isinstance(value, float) and value.is_integer() and schema.kind == "integer"
+    if not whole and not has_type(value, schema.kind):
+        found = describe(value)
+        yield Violation(pointer, f"expected {article(schema.kind)}, found {found}", "wrong-type")
         return
     yield from (Violation(pointer, text, "value") for text in _limits(value, schema))
     if isinstance(value, Mapping):
@@ -181,49 +183,12 @@ def _part(schema: Schema, step: str, data: Mapping[str, Any]) -> Schema:
     return Schema(f"{schema.name}.{step}", data, schema.definitions)
 
 
-_ARTICLES = {
-    "object": "a mapping", "array": "a list", "string": "a string", "integer": "an integer",
-    "number": "a number", "boolean": "true or false", "quantity": "a quantity",
-    "int-or-string": "an integer or a string",
-}  # fmt: skip
-
-
-def _article(schema: Schema) -> str:
-    return _ARTICLES.get(schema.kind, "another value")
-
-
-def _word(value: Any) -> str:
-    if isinstance(value, bool):
-        return f"the boolean {'true' if value else 'false'}"
-    if isinstance(value, str):
-        return f"the string {value if len(value) <= 40 else value[:37] + '...'!r}"
-    if isinstance(value, (int, float)):
-        return f"the number {value}"
-    return "a mapping" if isinstance(value, Mapping) else "a list"
-
-
-def _is(value: Any, kind: str) -> bool:
-    if kind == "any":
-        return True
-    if isinstance(value, bool):
-        return kind == "boolean"
-    if isinstance(value, str):
-        return kind in ("string", "quantity", "int-or-string")
-    if isinstance(value, int):
-        return kind in ("integer", "number", "quantity", "int-or-string")
-    if isinstance(value, float):
-        return kind in ("number", "quantity") or (kind == "integer" and value.is_integer())
-    if isinstance(value, Mapping):
-        return kind == "object"
-    return isinstance(value, (list, tuple)) and kind == "array"
-
-
 def _limits(value: Any, schema: Schema) -> Iterator[str]:
     data = schema.data
     enum = schema.enum
     if enum and not any(value == allowed and type(value) is type(allowed) for allowed in enum):
         wanted = ", ".join(str(allowed) for allowed in enum[:12])
-        yield f"{_word(value)} is not one of {wanted}"
+        yield f"{describe(value)} is not one of {wanted}"
     if isinstance(value, str):
         yield from _text_limits(value, schema)
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -247,10 +212,10 @@ def _text_limits(value: str, schema: Schema) -> Iterator[str]:
     yield from _size(len(value), data, "Length", "character")
     pattern = data.get("pattern")
     if isinstance(pattern, str) and not _searches(pattern)(value):
-        yield f"{_word(value)} does not match {pattern}"
+        yield f"{describe(value)} does not match {pattern}"
     test = FORMATS.get(schema.format)
     if test is not None and not test(value):
-        yield f"{_word(value)} is no {schema.format}"
+        yield f"{describe(value)} is no {schema.format}"
 
 
 def _number_limits(value: float, schema: Schema) -> Iterator[str]:
@@ -292,14 +257,6 @@ def _searches(pattern: str) -> Callable[[str], object]:
     return found
 
 
-def _is_base64(text: str) -> bool:
-    try:
-        base64.b64decode(text.replace("\n", "").replace("\r", ""), validate=True)
-    except (binascii.Error, ValueError):
-        return False
-    return True
-
-
 def _is_ip(version: int) -> Callable[[str], bool]:
     def test(text: str) -> bool:
         try:
@@ -328,9 +285,6 @@ def _is_date(text: str) -> bool:
     return len(text) == 10
 
 
-_DATE_TIME = re.compile(
-    r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII
-)
 _HOSTNAME = re.compile(
     r"(?=.{1,253}$)[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
     r"(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*",
@@ -341,10 +295,10 @@ _GO_DURATION = re.compile(r"[+-]?(?:0|(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|
 
 #: Those that the API server checks (apiextensions-apiserver, supported formats); others are free.
 FORMATS: Mapping[str, Callable[[str], object]] = {
-    "byte": _is_base64,
+    "byte": is_base64,
     "cidr": _is_network,
     "date": _is_date,
-    "date-time": _DATE_TIME.fullmatch,
+    "date-time": DATE_TIME.fullmatch,
     "duration": _GO_DURATION.fullmatch,
     "hostname": _HOSTNAME.fullmatch,
     "ipv4": _is_ip(4),
