@@ -164,7 +164,7 @@ def _if_given(name: str, value: Any) -> Any:
 @click.option("-v", "--verbose", is_flag=True, help="Say what could not be loaded.")
 @click.option("--with-color", is_flag=True, help="Colour the plain text in any case.")
 def lint(paths: tuple[str, ...], **options: Any) -> int:
-    """Stand in for kube-linter: its flags, configuration, checks, output and statuses.
+    """Stand in for kube-linter: its flags, checks and output.
 
     Only kube-linter's checks run, on each directory by itself. `kpolicy lint checks list` and
     `kpolicy lint templates list` list checks and templates. `kpolicy scan` does more.
