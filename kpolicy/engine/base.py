@@ -128,7 +128,12 @@ def compare(
 
     past = Tally()
     _evaluate(plan, settings, before, None, base_files | head_files, past)
-    known = Counter(f.fingerprint for f, _ in finish(past.findings, plan.policies()))
+    # With --results all there are passes too; one in the base must not hide a failure in the head.
+    known = Counter(
+        f.fingerprint
+        for f, _ in finish(past.findings, plan.policies())
+        if f.outcome in ("fail", "error")
+    )
     introduced = []
     causes = _Causes(plan, before, after, changed)
     for finding, anchor in finish(tally.findings, plan.policies()):
