@@ -6,8 +6,9 @@ Source: kube-linter's documentation of its command line and configuration file.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from kpolicy.compat import with_custom_checks
@@ -17,19 +18,21 @@ from kpolicy.compat.kube_linter_templates import Template, templates
 from kpolicy.config.model import Config
 from kpolicy.errors import ConfigError, Problem, UsageError
 from kpolicy.location import SourceLocation
+from kpolicy.policy.model import Policy, Violation
 from kpolicy.strict.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from kpolicy.engine.request import Toolbox
     from kpolicy.findings import Finding, Report
-    from kpolicy.policy.model import Policy
+    from kpolicy.snapshot.resource import Resource
+    from kpolicy.snapshot.snapshot import Snapshot
 
 #: The configuration files that kube-linter looks for, in the working directory alone.
 CONFIG_NAMES = (".kube-linter.yaml", ".kube-linter.yml")
 #: kube-linter's check that downloads schemas; here the pack `schema` does that work.
 SCHEMA_CHECK = "schema-validation"
 #: Finds the objects that kube-linter cannot load.
-_UNREADABLE = "invalid-field-type"
+_UNREADABLE = FAILED_TO_LOAD
 _SCHEMA_PACK = "schema"
 #: The checks that share a template with another whose policy stands for the template.
 _SHARING = {"docker-sock": "host-mounts", "access-to-create-pods": "access-to-resources"}
@@ -87,7 +90,7 @@ def prepare(toolbox: Toolbox, config: Config, choice: Choice) -> Lint:
             notes.append(f"{SCHEMA_CHECK} is not run here: it needs schemas from the network")
     given = choice.ignore_paths
     return Lint(
-        toolbox,
+        _with_loading(toolbox),
         tuple(known[name] for name in chosen),
         tuple(ids),
         config.paths_exclude if given is None else given,
@@ -198,6 +201,21 @@ def _custom(check: Mapping[str, Any], policy: Policy) -> Check:
         tuple(kinds or ()) if scoped else None,
         given,
     )
+
+
+def _wrong_type(
+    resource: Resource, snapshot: Snapshot, params: Mapping[str, Any]
+) -> Iterable[Violation]:
+    if resource.decoding == "wrong-type":
+        told = (p for p in resource.problems if p.kind == "invalid-field-type")
+        problem = next(told, None)
+        yield Violation(problem.message, problem.pointer) if problem else Violation("wrong type")
+
+
+def _with_loading(toolbox: Toolbox) -> Toolbox:
+    """Return the toolbox with a policy that finds what kube-linter cannot load."""
+    policy = Policy(id=_UNREADABLE, check=_wrong_type, metadata=MappingProxyType({"local": True}))
+    return replace(toolbox, policies=(*toolbox.policies, policy))
 
 
 def selected(lint: Lint) -> tuple[str, ...]:

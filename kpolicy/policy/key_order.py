@@ -46,9 +46,12 @@ def _first_out_of_order(mapping: Mapping[str, Any]) -> tuple[str, str]:
 def _sorted_keys(
     resource: Resource, snapshot: Snapshot, params: Mapping[str, Any]
 ) -> Iterable[Violation]:
-    for mapping in _unsorted(resource.body, params["recursive"], set()):
+    # A key whose value is null has its place too, though decoding leaves it out.
+    written = resource.body if resource.written is None else resource.written
+    for mapping in _unsorted(written, params["recursive"], set()):
         early, late = _first_out_of_order(mapping)
-        yield Violation(f"keys are not sorted: {early} belongs before {late}", mapping)
+        at = mapping if resource.written is None else (mapping.line, mapping.column)
+        yield Violation(f"keys are not sorted: {early} belongs before {late}", at)
 
 
 SORTED_KEYS = Policy(

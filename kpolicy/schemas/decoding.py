@@ -27,9 +27,90 @@ _TEMPLATE = {"$ref": "io.k8s.api.core.v1.PodTemplateSpec"}
 _METADATA = {"$ref": "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"}
 
 
+_TEXT = {"type": "string"}
+_TEXTS = {"type": "array", "items": _TEXT}
+_FLAG = {"type": "boolean"}
+_INT32 = {"type": "integer", "format": "int32"}
+_INT64 = {"type": "integer", "format": "int64"}
+
+
+def _mapping(**properties: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"type": "object", "properties": properties}
+
+
+def _with_spec(**spec: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"properties": {"metadata": _METADATA, "spec": _mapping(**spec)}}
+
+
 def _with_template(**spec: Mapping[str, Any]) -> Mapping[str, Any]:
-    inner = {"properties": {"template": _TEMPLATE, **spec}}
-    return {"properties": {"metadata": _METADATA, "spec": inner}}
+    return _with_spec(template=_TEMPLATE, **spec)
+
+
+_TARGET = _mapping(kind=_TEXT, name=_TEXT, apiVersion=_TEXT)
+_IDS = _mapping(
+    type=_TEXT, ranges={"type": "array", "items": _mapping(min=_INT64, max=_INT64)}
+)  # fmt: skip
+_SCC_FLAGS = (
+    "allowPrivilegedContainer", "allowHostDirVolumePlugin", "allowHostNetwork", "allowHostPorts",
+    "allowHostPID", "allowHostIPC", "defaultAllowPrivilegeEscalation", "allowPrivilegeEscalation",
+    "readOnlyRootFilesystem",
+)  # fmt: skip
+_SCC_LISTS = (
+    "defaultAddCapabilities", "requiredDropCapabilities", "allowedCapabilities", "volumes", "users",
+    "groups", "seccompProfiles", "allowedUnsafeSysctls", "forbiddenSysctls",
+)  # fmt: skip
+#: Other kinds that policies read, as much of them as these read and a little more.
+#: Source: the Go types of OpenShift, the Prometheus operator, KEDA and old Kubernetes APIs.
+_OTHER_KINDS: Mapping[tuple[str, str], Mapping[str, Any]] = {
+    **{
+        (f"autoscaling/{version}", "HorizontalPodAutoscaler"): _with_spec(
+            scaleTargetRef=_TARGET,
+            minReplicas=_INT32,
+            maxReplicas=_INT32,
+            metrics={"type": "array", "items": _mapping(type=_TEXT)},
+        )
+        for version in ("v2beta1", "v2beta2")
+    },
+    ("monitoring.coreos.com/v1", "ServiceMonitor"): _with_spec(
+        jobLabel=_TEXT,
+        targetLabels=_TEXTS,
+        podTargetLabels=_TEXTS,
+        selector={"$ref": "io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector"},
+        namespaceSelector=_mapping(any=_FLAG, matchNames=_TEXTS),
+        endpoints={
+            "type": "array",
+            "items": _mapping(port=_TEXT, path=_TEXT, scheme=_TEXT, honorLabels=_FLAG),
+        },
+    ),
+    ("keda.sh/v1alpha1", "ScaledObject"): _with_spec(
+        scaleTargetRef=_TARGET,
+        pollingInterval=_INT32,
+        cooldownPeriod=_INT32,
+        idleReplicaCount=_INT32,
+        minReplicaCount=_INT32,
+        maxReplicaCount=_INT32,
+        triggers={
+            "type": "array",
+            "items": _mapping(
+                type=_TEXT, name=_TEXT, metadata={"type": "object", "additionalProperties": _TEXT}
+            ),
+        },
+    ),
+    ("security.openshift.io/v1", "SecurityContextConstraints"): {
+        "properties": {
+            "metadata": _METADATA,
+            "priority": _INT32,
+            **dict.fromkeys(_SCC_FLAGS, _FLAG),
+            **dict.fromkeys(_SCC_LISTS, _TEXTS),
+            "seLinuxContext": _mapping(type=_TEXT),
+            "runAsUser": _mapping(
+                type=_TEXT, uid=_INT64, uidRangeMin=_INT64, uidRangeMax=_INT64
+            ),
+            "supplementalGroups": _IDS,
+            "fsGroup": _IDS,
+        }
+    },
+}  # fmt: skip
 
 
 _JOB_TEMPLATE = {
@@ -42,6 +123,12 @@ _OTHER_WORKLOADS: Mapping[tuple[str, str], Mapping[str, Any]] = {
     ("apps.openshift.io/v1", "DeploymentConfig"): _with_template(
         replicas={"type": "integer", "format": "int32"},
         selector={"type": "object", "additionalProperties": {"type": "string"}},
+        strategy={"type": "object", "properties": {"type": {"type": "string"}}},
+        triggers={"type": "array", "items": {"type": "object"}},
+        minReadySeconds={"type": "integer", "format": "int32"},
+        revisionHistoryLimit={"type": "integer", "format": "int32"},
+        test={"type": "boolean"},
+        paused={"type": "boolean"},
     ),
     ("argoproj.io/v1alpha1", "Rollout"): _with_template(
         replicas={"type": "integer", "format": "int32"}
@@ -143,18 +230,18 @@ class Decoder:
             shape = self._kinds[key] = self._kind_shape(api_version, kind)
         if shape is None or _is_clean(body, shape):
             return Decoded(body)
-        for complaint in _complaints(body, shape, ""):
-            if isinstance(complaint, WrongType):
-                return Decoded(body, "wrong-type", complaint)
-            return Decoded(_without_nulls(body, shape), "untyped")
-        return Decoded(_without_nulls(body, shape))
+        verdict, wrong = _judged(_complaints(body, shape, ""))
+        if verdict == "wrong-type":
+            return Decoded(body, verdict, wrong)
+        return Decoded(_without_nulls(body, shape), verdict, wrong)
 
     def _kind_shape(self, api_version: str, kind: str) -> _Shape | None:
         group, _, version = api_version.rpartition("/")
         schema = self._schemas.schema_for(group, version, kind)
         if schema is not None:
             return self._shape(schema.data, schema.definitions)
-        other = _OTHER_WORKLOADS.get((api_version, kind))
+        key = (api_version, kind)
+        other = _OTHER_WORKLOADS.get(key) or _OTHER_KINDS.get(key)
         return None if other is None else self._shape(other, self._schemas.definitions)
 
     def _shape(self, data: Mapping[str, Any], definitions: Definitions) -> _Shape:
@@ -250,12 +337,45 @@ def _has_form(value: Any, shape: _Shape) -> bool:
     return True
 
 
-def _complaints(value: Any, shape: _Shape, pointer: str) -> Iterator[WrongType | str]:
-    """Yield what is wrong in `value`, in the order of the manifest: a `WrongType`, or a pointer."""
+@dataclass(frozen=True, slots=True)
+class _Complaint:
+    """Something wrong. One that `aborts` ends Go's decoding: a type that reads its JSON itself."""
+
+    aborts: bool = False
+    wrong: WrongType | None = None
+    """None = of the right JSON type."""
+    refuses: Verdict = "wrong-type"
+    """What the object is where this complaint decides."""
+
+
+def _judged(complaints: Iterator[_Complaint]) -> tuple[Verdict, WrongType | None]:
+    """Return what an object with these complaints is, and its first field of a wrong type.
+
+    Go notes the first field of a wrong type and reads on; an error of a type that reads its own
+    JSON ends it and is the one that is told.
+    """
+    first: _Complaint | None = None
+    decisive: _Complaint | None = None
+    wrong: WrongType | None = None
+    for complaint in complaints:
+        first = first or complaint
+        wrong = wrong or complaint.wrong
+        if complaint.aborts:
+            decisive = decisive or complaint
+    told = decisive or first
+    return ("typed" if told is None else told.refuses), wrong
+
+
+def _complaints(value: Any, shape: _Shape, pointer: str) -> Iterator[_Complaint]:
+    """Yield what is wrong in `value`, in the order of the manifest."""
     if value is None or shape.kind == "any":
         return
     if not has_type(value, shape.kind):
-        yield WrongType(pointer, article(shape.kind), describe(value))
+        wrong = WrongType(pointer, article(shape.kind), describe(value))
+        if shape.kind == "quantity":
+            yield _Complaint(True, wrong, "untyped")
+        else:
+            yield _Complaint(shape.kind == "int-or-string" or shape.format == "date-time", wrong)
     elif isinstance(value, dict):
         for key, item in value.items():
             inner = shape.fields.get(key, shape.rest)
@@ -267,7 +387,15 @@ def _complaints(value: Any, shape: _Shape, pointer: str) -> Iterator[WrongType |
             for index, item in enumerate(value):
                 yield from _complaints(item, shape.rest, f"{pointer}/{index}")
     elif not _has_form(value, shape):
-        yield pointer
+        if isinstance(value, int):
+            expected = f"an integer of {64 if shape.format != 'int32' else 32} bits"
+            if shape.kind == "int-or-string":
+                expected = "an integer of 32 bits"
+            wrong = WrongType(pointer, expected, describe(value))
+            yield _Complaint(shape.kind == "int-or-string", wrong)
+        else:
+            yield _Complaint(shape.kind == "quantity" or shape.format == "date-time", None,
+                             "untyped")  # fmt: skip
 
 
 def _without_nulls(value: Any, shape: _Shape | None) -> Any:

@@ -47,6 +47,8 @@ class Resource:
     problems: tuple[DocumentProblem, ...] = field(default=())
     decoding: Literal["typed", "untyped", "wrong-type"] = "typed"
     """What typed decoding made of it; "typed" for kinds that are not built in, too."""
+    written: FrozenDict | None = None
+    """The body as written, where decoding left out a null; else None."""
 
     @property
     def group(self) -> str:
@@ -102,6 +104,7 @@ def resource_from(document: Document, kinds: Kinds) -> Resource:
         document.scope,
         problems,
         decoded.verdict,
+        None if body is document.body else document.body,
     )
 
 
