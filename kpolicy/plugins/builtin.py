@@ -34,6 +34,7 @@ REPORTERS = {
     "gitlab": "GitLab's code quality report.",
     "junit": "JUnit XML, for Jenkins and most CI systems.",
     "checkstyle": "Checkstyle XML, for reviewdog and others.",
+    "html": "One self-contained page: search, filters, source excerpts, graphs of joins.",
     "markdown": "A comment for a pull request.",
     "csv": "One row a finding, for spreadsheets.",
     "policyreport": "PolicyReport resources of the Kubernetes policy working group.",

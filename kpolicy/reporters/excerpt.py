@@ -27,17 +27,27 @@ def excerpt(
     """
     if not 0 < line <= len(lines):
         return None
-    raw = lines[line - 1].rstrip("\r\n")
-    start = max(column - 1, 0) if column else len(raw) - len(raw.lstrip())
-    before, marked, after = (_flat(part) for part in _split(raw, min(start, len(raw))))
     room = max(width - gutter - 4, 20) if width else 200
-    if len(before) + len(marked) + len(after) > room:
-        before, marked, after = _cut(before, marked, after, room)
+    before, marked, after = marked_line(lines[line - 1], column, room)
     number = str(line).rjust(gutter)
     text = f"{number} │ {before}{marked}{after}".rstrip()
     length = 1 if point else max(cells(marked), 1)
     caret = f"{' ' * len(number)} │ {' ' * cells(before)}{'^' * length}"
     return text, caret
+
+
+def marked_line(text: str, column: int, room: int) -> tuple[str, str, str]:
+    """Return a source line, cleaned, as what stands before the mark, the mark, and the rest.
+
+    The mark runs from `column` (0: the first character that is not a blank) to the end of what is
+    written there. A line longer than `room` characters is cut around the start of the mark.
+    """
+    raw = text.rstrip("\r\n")
+    start = max(column - 1, 0) if column else len(raw) - len(raw.lstrip())
+    before, marked, after = (flat(part) for part in _split(raw, min(start, len(raw))))
+    if len(before) + len(marked) + len(after) > room:
+        return _cut(before, marked, after, room)
+    return before, marked, after
 
 
 def cells(text: str) -> int:
@@ -71,5 +81,6 @@ def _cut(before: str, marked: str, after: str, room: int) -> tuple[str, str, str
     return before, marked, after[: max(left - len(marked) - 1, 0)] + ("…" if after else "")
 
 
-def _flat(text: str) -> str:
+def flat(text: str) -> str:
+    """Return `text` cleaned, on one line, each tab as one blank."""
     return clean(text).replace("\t", " ").replace("\n", " ")
