@@ -29,8 +29,8 @@ ROLES = ("api", "web", "worker", "gateway", "backend", "sync")
 IMAGES = (
     "registry.example.com/shop",
     "registry.example.com/core",
-    "ghcr.io/acme",
-    "docker.io/acme",
+    "registry.example.com/acme",
+    "registry.example.com/acme",
 )
 
 
@@ -139,7 +139,7 @@ def pod_spec(app: App, indent: int, logs: str = "", sidecar: bool = False, claim
         lines.append(f"{pad}      - name: data\n{pad}        mountPath: /var/lib/{app.name}\n")
     if sidecar:
         lines += [
-            f"{pad}  - name: log-shipper\n{pad}    image: docker.io/fluent/fluent-bit:3.1.4\n",
+            f"{pad}  - name: log-shipper\n{pad}    image: registry.example.com/fluent/fluent-bit:3.1.4\n",
             resources(app, indent + 4),
             security(app, indent + 4),
             f"{pad}    volumeMounts:\n{pad}      - name: logs\n"
@@ -182,7 +182,7 @@ def log_shipper(app: App) -> str:
         f"      app.kubernetes.io/name: {name}\n  template:\n    metadata:\n      labels:\n"
         f"        app.kubernetes.io/name: {name}\n        tier: logging\n    spec:\n"
         f"      containers:\n        - name: fluent-bit\n"
-        f"          image: docker.io/fluent/fluent-bit:3.1.4\n"
+        f"          image: registry.example.com/fluent/fluent-bit:3.1.4\n"
         f'          args: ["-i", "tail", "-p", "path=/var/log/app/*.log", "-o", "stdout"]\n'
         + resources(app, 10)
         + f"          volumeMounts:\n            - name: logs\n"
@@ -228,7 +228,7 @@ def daemon_set(app: App) -> str:
         + f"spec:\n  selector:\n    matchLabels:\n      app.kubernetes.io/name: {app.name}-agent\n"
         + "  template:\n    metadata:\n      labels:\n"
         + f"        app.kubernetes.io/name: {app.name}-agent\n    spec:\n      containers:\n"
-        + "        - name: agent\n          image: docker.io/fluent/fluent-bit:3.1.4\n"
+        + "        - name: agent\n          image: registry.example.com/fluent/fluent-bit:3.1.4\n"
         + resources(app, 10)
         + "          volumeMounts:\n            - name: varlog\n              mountPath: /var/log\n"
         + "              readOnly: true\n      volumes:\n        - name: varlog\n"

@@ -190,7 +190,7 @@ def test_namespace_labels_without_a_namespace_in_the_input() -> None:
         ("nginx", "nginx"),
         ("nginx:1.27", "nginx"),
         ("fluent/fluent-bit:2", "fluent-bit"),
-        ("ghcr.io/a/b/c:v1@sha256:0123", "c"),
+        ("registry.example.com/a/b/c:v1@sha256:0123", "c"),
         ("registry:5000/app", "app"),
         ("registry:5000/team/app:1", "app"),
         ("app@sha256:0123", "app"),
