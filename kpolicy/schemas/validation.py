@@ -22,6 +22,8 @@ from kpolicy.schemas.values import DATE_TIME, article, describe, has_type, is_ba
 
 Fault = Literal["wrong-type", "missing", "unknown-field", "value"]
 
+#: How the bundled definitions are called; those of custom resources are named by their group.
+_BUILT_IN = "io.k8s."
 #: Deeper than any schema goes on purpose; a definition may contain itself.
 _DEPTH = 100
 
@@ -68,6 +70,14 @@ def _value(
         return
     if value is None:
         if data.get("nullable") or nested or schema.kind == "any" or not pointer:
+            return
+        if schema.name.startswith(_BUILT_IN):
+            # Go decodes a null in a list or map of a built-in type as the zero value: "" in labels
+            # is fine, a container without a name is not.
+            yield from (
+                Violation(pointer, f'the field "{name}" is required', "missing")
+                for name in schema.required
+            )
             return
         yield Violation(
             pointer, f"null is not allowed, expected {article(schema.kind)}", "wrong-type"
@@ -215,7 +225,10 @@ def _text_limits(value: str, schema: Schema) -> Iterator[str]:
         yield f"{describe(value)} does not match {pattern}"
     test = FORMATS.get(schema.format)
     if test is not None and not test(value):
-        yield f"{describe(value)} is no {schema.format}"
+        yield f"{describe(value)} is no {_FORMAT_WORDS.get(schema.format, schema.format)}"
+
+
+_FORMAT_WORDS = {"byte": "base64 text"}
 
 
 def _number_limits(value: float, schema: Schema) -> Iterator[str]:
