@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from kpolicy.cel.declarations import Library, Overload
@@ -188,6 +189,7 @@ def _operators() -> Mapping[str, Callable[..., Any]]:
     return OPERATORS
 
 
+@cache
 def _standard_names() -> frozenset[str]:
     from kpolicy.cel.library import standard as library
 

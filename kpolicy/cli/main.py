@@ -5,6 +5,7 @@ Commands are imported when they are called; the table below is all that `kpolicy
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -193,6 +194,8 @@ def run() -> None:
     When all is said the process ends at once: taking the interpreter down piece by piece costs a
     tenth of a small scan and frees nothing that the system does not free.
     """
+    # A process as short as this one has no use for the cycles that a collection would find.
+    gc.disable()
     try:
         main(prog_name="kpolicy")
     except SystemExit as leaving:

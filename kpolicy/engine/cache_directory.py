@@ -6,7 +6,6 @@ import hashlib
 import os
 import stat
 import sys
-import tempfile
 from pathlib import Path
 
 #: Names the directory; the empty string turns caching off.
@@ -68,6 +67,8 @@ def read_entry(path: Path) -> bytes | None:
 
 def write_entry(path: Path, content: bytes) -> None:
     """Write an entry whole or not at all; a cache that cannot be written is no failure."""
+    import tempfile
+
     digest = hashlib.blake2b(content, digest_size=_DIGEST_BYTES).digest()
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from pyrsistent import pmap
-
 from kpolicy.relations.model import Entry, Key, Relation
 from kpolicy.snapshot.filing import Filing
+from kpolicy.snapshot.layered import Layered
 
 if TYPE_CHECKING:
-    from pyrsistent.typing import PMap
-
     from kpolicy.snapshot.resource import ResourceKey
 
 
@@ -91,7 +88,7 @@ class Drawer:
         links: Filing[Key, Card],
         facts: Filing[Key, Card],
         bridges: Filing[Key, Card],
-        parts: PMap[Key, PMap[Key, int]],
+        parts: Layered[Key, Layered[Key, int]],
     ) -> None:
         self.relation = relation
         self.left, self.right = left, right
@@ -104,7 +101,7 @@ class Drawer:
     def empty(cls, relation: Relation) -> Drawer:
         """Return a drawer with nothing in it."""
         nothing: Filing[Key, Card] = Filing.of((), _order)
-        made = cls(relation, nothing, nothing, nothing, nothing, nothing, pmap())
+        made = cls(relation, nothing, nothing, nothing, nothing, nothing, Layered({}))
         made.dormant = not relation.symmetric
         return made
 
@@ -118,7 +115,7 @@ class Drawer:
         links = Filing.of(_both_ways(_cards(all_filed, "links")), _order)
         facts = Filing.of(_pairs(all_filed, "facts"), _order)
         bridges = Filing.of(_both_ways(_cards(all_filed, "bridges")), _order)
-        made = cls(relation, right, right, links, facts, bridges, pmap())
+        made = cls(relation, right, right, links, facts, bridges, Layered({}))
         if relation.broader is not None:
             made._note_parts([], _narrow_keys(all_filed))
         if not relation.symmetric:
@@ -254,16 +251,16 @@ class Drawer:
                 for wide in broader(key):
                     counts = whole.setdefault(wide, {})
                     counts[key] = counts.get(key, 0) + 1
-            self._parts = pmap({wide: pmap(counts) for wide, counts in whole.items()})
+            self._parts = Layered({wide: Layered(counts) for wide, counts in whole.items()})
             return
         parts = self._parts
         for step, keys in ((-1, removed), (1, added)):
             for key in keys:
                 for wide in broader(key):
-                    known = parts.get(wide) or pmap()
+                    known: Layered[Key, int] = parts.get(wide) or Layered({})
                     count = known.get(key, 0) + step
-                    known = known.set(key, count) if count else known.discard(key)
-                    parts = parts.set(wide, known) if known else parts.discard(wide)
+                    known = known.changed(*(((), {key: count}) if count else ((key,), {})))
+                    parts = parts.changed(*(((), {wide: known}) if known else ((wide,), {})))
         self._parts = parts
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from kpolicy.findings import SEVERITIES, Finding, Place, Related, Report, ResourceRef
 from kpolicy.location import SourceLocation
+from kpolicy.policy.model import Edit
 from kpolicy.reporters.model import ReportContext
 
 # Legal inside JSON strings, but a terminal or a JavaScript reader may act on them.
@@ -38,6 +39,8 @@ def as_data(report: Report, version: str) -> dict[str, Any]:
             {**_line(invalid.location), "message": invalid.message} for invalid in report.invalid
         ],
     }
+    if summary.fixed:
+        data["summary"]["fixed"] = summary.fixed
     if report.problems:
         data["problems"] = [
             {**_line(problem.location or SourceLocation("")), "message": problem.message}
@@ -66,6 +69,17 @@ def finding_data(finding: Finding) -> dict[str, Any]:
         data["labels"] = dict(finding.labels)
     if finding.details:
         data["details"] = dict(finding.details)
+    if finding.fix is not None:
+        data["fix"] = [_edit(edit) for edit in finding.fix.edits]
+    return data
+
+
+def _edit(edit: Edit) -> dict[str, Any]:
+    data: dict[str, Any] = {"op": edit.op, "path": edit.pointer}
+    if edit.op in ("add", "replace"):
+        data["value"] = edit.value
+    if edit.op == "move":
+        data["from"] = edit.source
     return data
 
 

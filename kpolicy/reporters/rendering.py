@@ -140,6 +140,8 @@ def summary_lines(report: Report) -> list[str]:
 
 
 def _remarks(report: Report) -> Iterator[str]:
+    if report.summary.fixed:
+        yield f"fixed {report.summary.fixed:,}"
     if report.summary.suppressed:
         yield f"{report.summary.suppressed:,} suppressed"
     if report.problems:

@@ -34,7 +34,8 @@ def as_log(report: Report, context: ReportContext) -> dict[str, Any]:
     """Return the SARIF log as plain dicts and lists."""
     policies = _policies(report)
     index = {policy.id: number for number, policy in enumerate(policies)}
-    results = [_result(f, index, context) for f in (*report.findings, *report.suppressed)]
+    texts: dict[str, str] = {}
+    results = [_result(f, index, context, texts) for f in (*report.findings, *report.suppressed)]
     return {
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -101,7 +102,9 @@ def _rule(policy: PolicyInfo) -> dict[str, Any]:
     return rule
 
 
-def _result(finding: Finding, index: dict[str, int], context: ReportContext) -> dict[str, Any]:
+def _result(
+    finding: Finding, index: dict[str, int], context: ReportContext, texts: dict[str, str]
+) -> dict[str, Any]:
     kind = _KINDS.get(finding.outcome, "fail")
     message = clean(finding.message).strip() or finding.policy
     if finding.outcome == "error" and not message.startswith("could not be evaluated"):
@@ -122,6 +125,8 @@ def _result(finding: Finding, index: dict[str, int], context: ReportContext) -> 
         ]
     if finding.suppression is not None:
         result["suppressions"] = [_suppression(finding, context)]
+    if finding.fix is not None and (fix := _fix(finding, context, texts)) is not None:
+        result["fixes"] = [fix]
     properties: dict[str, Any] = {"outcome": finding.outcome}
     if finding.scope:
         properties["scope"] = finding.scope
@@ -131,6 +136,35 @@ def _result(finding: Finding, index: dict[str, int], context: ReportContext) -> 
         properties["labels"] = dict(finding.labels)
     result["properties"] = properties
     return result
+
+
+def _fix(finding: Finding, context: ReportContext, texts: dict[str, str]) -> dict[str, Any] | None:
+    """Return the fix as text to replace (3.55 to 3.57); None where it cannot be made in the file.
+
+    `texts` keeps the files that were read.
+    """
+    path = finding.place.location.path
+    if finding.fix is None or context.read_lines is None:
+        return None
+    if path not in texts:
+        texts[path] = "\n".join(context.read_lines(path))
+    from kpolicy.fixes.edit import text_edit
+
+    edit = text_edit(texts[path], finding.fix)
+    if edit is None:
+        return None
+    region = {
+        "startLine": edit.start[0], "startColumn": edit.start[1],
+        "endLine": edit.end[0], "endColumn": edit.end[1],
+    }  # fmt: skip
+    replacement: dict[str, Any] = {"deletedRegion": region}
+    if edit.text:
+        replacement["insertedContent"] = {"text": edit.text}
+    change = {"artifactLocation": _artifact(path, context), "replacements": [replacement]}
+    return {
+        "description": {"text": _message(f"Apply the fix of {finding.policy}")},
+        "artifactChanges": [change],
+    }
 
 
 def _suppression(finding: Finding, context: ReportContext) -> dict[str, Any]:

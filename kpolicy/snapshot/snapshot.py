@@ -10,19 +10,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple, Protocol, Self, TypeVar, cast
-
-from pyrsistent import pmap
+from typing import NamedTuple, Protocol, Self, TypeVar, cast
 
 from kpolicy.frozen import content_digest
 from kpolicy.records import dataclass
 from kpolicy.snapshot.filing import Filing
 from kpolicy.snapshot.kinds import Kinds, custom_kind_of
+from kpolicy.snapshot.layered import Layered
 from kpolicy.snapshot.resource import Resource, ResourceKey, key_of
 from kpolicy.snapshot.world import Reference, State, World
-
-if TYPE_CHECKING:
-    from pyrsistent.typing import PMap
 
 
 class Derivable(Protocol):
@@ -104,7 +100,7 @@ class Snapshot:
 
     kinds: Kinds
     world: World
-    _files: PMap[str, tuple[Resource, ...]]
+    _files: Layered[str, tuple[Resource, ...]]
     _views: dict[Hashable, Derivable]
     _resources: tuple[Resource, ...] | None
     _digest: str
@@ -133,11 +129,15 @@ class Snapshot:
         for resource in all_resources:
             files.setdefault(resource.path, []).append(resource)
         return cls._made(
-            pmap({path: _sorted(items) for path, items in files.items()}), known, world or World()
+            Layered({path: _sorted(items) for path, items in files.items()}),
+            known,
+            world or World(),
         )
 
     @classmethod
-    def _made(cls, files: PMap[str, tuple[Resource, ...]], kinds: Kinds, world: World) -> Snapshot:
+    def _made(
+        cls, files: Layered[str, tuple[Resource, ...]], kinds: Kinds, world: World
+    ) -> Snapshot:
         self = object.__new__(cls)
         self._files, self.kinds, self.world = files, kinds, world
         self._views, self._resources, self._digest = {}, None, ""
@@ -156,7 +156,7 @@ class Snapshot:
     @property
     def files(self) -> Mapping[str, tuple[Resource, ...]]:
         """The resources of each file."""
-        return cast("Mapping[str, tuple[Resource, ...]]", self._files)
+        return self._files
 
     def __len__(self) -> int:
         return len(self.resources)
@@ -291,9 +291,8 @@ class Snapshot:
         if self.kinds.custom:
             changes = {path: tuple(_rekeyed(new, self.kinds)) for path, new in changes.items()}
         added = tuple(r for path in sorted(changes) for r in changes[path])
-        files = self._files
-        for path, new in changes.items():
-            files = files.set(path, new) if new else files.discard(path)
+        gone = [path for path, new in changes.items() if not new]
+        files = self._files.changed(gone, {path: new for path, new in changes.items() if new})
         if any(custom_kind_of(r.body) for r in (*old, *added)):
             everything = [r for items in files.values() for r in items]
             kinds = _with_definitions(self.kinds, everything)

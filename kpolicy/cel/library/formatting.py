@@ -9,7 +9,6 @@ lists and maps (`[a, b]`, `{k: v}`, without quotation marks).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final
 
@@ -137,6 +136,8 @@ def plain_double(value: float) -> str:
         return special
     text = repr(value)
     if "e" in text:
+        from decimal import Decimal
+
         text = format(Decimal(text), "f")
     return text.removesuffix(".0")
 

@@ -11,7 +11,6 @@ in hexadecimal (`::ffff:a00:1`) it is the IPv4 address, as cel-spec's `network_e
 
 from __future__ import annotations
 
-import json
 from typing import Any, ClassVar, Final
 
 from kpolicy.cel.declarations import Function, Library, Overload
@@ -80,6 +79,8 @@ def _text6(number: int) -> str:
 
 def quoted(text: str) -> str:
     """Return `text` in double quotes for an error message, cut where it is very long."""
+    import json
+
     return json.dumps(text if len(text) <= 300 else text[:300] + "...", ensure_ascii=False)
 
 
