@@ -100,6 +100,14 @@ def catalogue_of(toolbox: Toolbox, request: ScanRequest, config: Config) -> Cata
     from kpolicy.engine.policy_cache import key_of, load_catalogue
 
     files, python, problems = _sources(toolbox, request, config)
+    if request.engine == "compiled" and not problems:
+        at = _compiled_at_build(toolbox)
+        if at is not None:
+            from kpolicy.engine.shipped import load_shipped
+
+            shipped = load_shipped(files, python, at)
+            if shipped is not None:
+                return shipped
     key = key_of(files, toolbox.digest) if request.engine == "compiled" else ""
     if key and not problems:
         cached = load_catalogue(key, files, python)
@@ -110,6 +118,15 @@ def catalogue_of(toolbox: Toolbox, request: ScanRequest, config: Config) -> Cata
         return catalogue
     # What declared relations compile to is not kept; neither are the policies that use them.
     return catalogue if catalogue.relations else replace(catalogue, key=key)
+
+
+def _compiled_at_build(toolbox: Toolbox) -> Path | None:
+    """Return the file that a wheel has beside the built-in packs; a checkout has none."""
+    for pack in toolbox.packs:
+        if pack.plugin in _BUILTIN and isinstance(pack.directory, Path):
+            file = pack.directory.parent / "compiled.bin"
+            return file if file.is_file() else None
+    return None
 
 
 def _sources(
