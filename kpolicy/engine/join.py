@@ -209,10 +209,10 @@ def join_rows(
         evaluator = JoinEvaluator(plan, settings, snapshot, bits=bits)
     else:
         evaluator = JoinEvaluator(plan, settings, snapshot)
+    from kpolicy.engine.workers import settle_in_two
+
     placer = Placer(dict(files))
-    for resource, row in pairs:
-        if row.pending:
-            evaluator.settle(resource, row, placer, tally)
+    settle_in_two(evaluator, [pair for pair in pairs if pair[1].pending], placer, tally)
 
 
 def _changes_keys(kinds: Kinds, base: Kinds) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,11 @@ from kpolicy.records import dataclass
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
+
+    from kpolicy.engine.findings import Placer
+    from kpolicy.engine.join import JoinEvaluator
+    from kpolicy.engine.rows import Row
+    from kpolicy.snapshot.resource import Resource
 
 #: Shards for each process: enough that they end at about the same time.
 _SHARDS_EACH = 8
@@ -165,23 +170,32 @@ def _start(
     config: Config,
 ) -> _Worker | None:
     """Start a worker on its shards: forked where that is safe, else from the toolbox's factory."""
-    import multiprocessing
-    import threading
-
-    fork = sys.platform == "linux" and threading.active_count() == 1
+    fork = _may_fork()
     if not fork and toolbox.factory is None:
         return None
-    context: Any = multiprocessing.get_context("fork" if fork else "spawn")
-    receiver, sender = context.Pipe(duplex=False)
     source: Plan | Recipe = plan
     if not fork:
         assert toolbox.factory is not None
         bare = replace(request, progress=None, config=None)
         source = Recipe(toolbox.factory, plain(bare), plain(config))
         settings = plain(settings)
-    process = context.Process(
-        target=_work, args=(source, settings, tuple(hand), sender), daemon=True
-    )
+    return _launch("fork" if fork else "spawn", _work, source, settings, tuple(hand))
+
+
+def _may_fork() -> bool:
+    """Return whether a fork is safe: no other thread can hold a lock that nobody would release."""
+    import threading
+
+    return sys.platform == "linux" and threading.active_count() == 1
+
+
+def _launch(method: str, target: Callable[..., None], *args: Any) -> _Worker:
+    """Start a process that calls `target` with `args` and the end of a pipe for its results."""
+    import multiprocessing
+
+    context: Any = multiprocessing.get_context(method)
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=target, args=(*args, sender), daemon=True)
     process.start()
     sender.close()
     return _Worker(process, receiver)
@@ -202,10 +216,77 @@ def plain(value: Any) -> Any:
     return value
 
 
+#: Fewer open rows than this are settled sooner than a process is forked.
+_WORTH_A_FORK = 1_500
+
+
+def settle_in_two(
+    evaluator: JoinEvaluator,
+    pairs: Sequence[tuple[Resource, Row]],
+    placer: Placer,
+    tally: Tally,
+) -> None:
+    """Settle open rows, where that is safe and worth it with a forked process for the second half.
+
+    The child has the indexes as they are; what it finds comes after what is found here, in order.
+    """
+    worker = None
+    half = len(pairs)
+    if half >= _WORTH_A_FORK and _may_fork():
+        half //= 2
+        worker = _launch("fork", _settle_there, evaluator, pairs[half:], placer)
+    try:
+        _settle(evaluator, pairs[:half], placer, tally)
+        rest = None if worker is None else worker.results().get(0)
+    except BaseException:
+        if worker is not None:
+            worker.stop()
+        raise
+    if rest is not None:
+        tally.add(rest)
+    elif half < len(pairs):
+        _settle(evaluator, pairs[half:], placer, tally)
+
+
+def _settle(
+    evaluator: JoinEvaluator,
+    pairs: Sequence[tuple[Resource, Row]],
+    placer: Placer,
+    tally: Tally,
+) -> None:
+    for resource, row in pairs:
+        evaluator.settle(resource, row, placer, tally)
+
+
+def _settle_there(
+    evaluator: JoinEvaluator,
+    pairs: Sequence[tuple[Resource, Row]],
+    placer: Placer,
+    sender: Connection,
+) -> None:
+    def results() -> Iterator[tuple[int, Tally]]:
+        found = Tally()
+        _settle(evaluator, pairs, placer, found)
+        yield 0, found
+
+    _send(results, sender)
+
+
 def _work(
     source: Plan | Recipe, settings: Settings, hand: Sequence[Shard], sender: Connection
 ) -> None:
     """What a worker process does. A failure ends it; the caller does its work again."""
+
+    def results() -> Iterator[tuple[int, Tally]]:
+        plan = source.plan() if isinstance(source, Recipe) else source
+        for shard in hand:
+            yield shard.number, local_phase(plan, settings, shard.files, keep_bodies=False)
+
+    _send(results, sender)
+
+
+def _send(results: Callable[[], Iterable[tuple[int, Tally]]], sender: Connection) -> None:
+    """Work out the results and send them; a failure ends the process."""
     import gc
     import pickle
     import signal
@@ -214,13 +295,9 @@ def _work(
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.disable()
     try:
-        plan = source.plan() if isinstance(source, Recipe) else source
         # All is done before anything is sent: the caller reads when its own shards are done, and a
         # pipe holds less than one shard's results.
-        done = [
-            pickle.dumps((s.number, local_phase(plan, settings, s.files, keep_bodies=False)), -1)
-            for s in hand
-        ]
+        done = [pickle.dumps(result, -1) for result in results()]
         for result in done:
             sender.send_bytes(result)
         sender.send(None)
