@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 from scan_kit import toolbox
 
-from kpolicy.engine import ScanRequest, Selection, cores, scan
+from kpolicy.engine import ScanRequest, Selection, cores, scan, workers
 
 GENERATOR = Path(__file__).parents[2] / "benchmarks" / "generate.py"
 
@@ -44,3 +45,30 @@ def test_all_policies_agree(generated, monkeypatch, everything):
     assert together.notes == alone.notes
     outcomes = {"fail", "pass", "skip"} if everything else {"fail"}
     assert {f.outcome for f in alone.findings} == outcomes
+
+
+@pytest.mark.parametrize("dies", [False, True])
+def test_open_rows_settled_in_two_processes_give_the_same(generated, monkeypatch, dies):
+    """What one process would find of them is found, even where the other one dies."""
+    monkeypatch.setattr(cores, "_WORTH_A_PROCESS", 1)
+    box = toolbox()
+    forked = []
+    launch, settle_there = workers._launch, workers._settle_there
+
+    def noted(method, target, *args):
+        forked.append(target)
+        return launch(method, target, *args)
+
+    def report(least):
+        monkeypatch.setattr(workers, "_WORTH_A_FORK", least)
+        return scan(ScanRequest(targets=(str(generated),), jobs=2, isolated=True), box)
+
+    there = (lambda *_: os._exit(1)) if dies else settle_there
+    monkeypatch.setattr(workers, "_launch", noted)
+    monkeypatch.setattr(workers, "_settle_there", there)
+    alone = report(10**9)
+    assert there not in forked
+    together = report(2)
+    assert there in forked
+    assert together.findings == alone.findings
+    assert together.summary == alone.summary
