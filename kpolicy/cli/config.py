@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from kpolicy.config.model import Config
 
 #: Settings whose name in the file is not the field's in camel case.
-_KEYS = {"paths_exclude": "paths.exclude"}
+_KEYS = {"paths_exclude": "paths.exclude", "policy_pins": "policies.sha256"}
 _HIDDEN = ("path", "root", "origins", "checks")
 
 

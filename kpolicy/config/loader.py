@@ -34,6 +34,9 @@ KEYS = (
     "params", "policies", "paths", "outside", "scopes", "suppressions", "overrides", "failOn",
     "requireReasons", "plugins",
 )  # fmt: skip
+#: Suffixes of archives, which need a checksum (the policy room reads them).
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}\Z")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
 
 
@@ -116,6 +119,7 @@ class _Reading:
         paths = {}
         if "paths" in top:
             paths = reader.fields(top["paths"], "paths", ("exclude",))
+        policies, pins = self._policies(top.get("policies"))
         return Config(
             path=self.path,
             root=self.root,
@@ -127,7 +131,8 @@ class _Reading:
             enforced=self._strings(top.get("enforced"), "enforced"),
             severity=self._severities(top.get("severity"), "severity"),
             params=self._params(top.get("params")),
-            policies=self._strings(top.get("policies"), "policies"),
+            policies=policies,
+            policy_pins=MappingProxyType(pins),
             paths_exclude=self._strings(paths.get("exclude"), "paths.exclude"),
             outside=self._outside(top.get("outside")),
             scopes=self._scopes(top.get("scopes")),
@@ -217,6 +222,45 @@ class _Reading:
         if node is not None and node.kind == "scalar":
             return (self.reader.choice(node, "scopes", SCOPE_WORDS, "tree"),)
         return self._strings(node, "scopes")
+
+    def _policies(self, node: SourceNode | None) -> tuple[tuple[str, ...], dict[str, str]]:
+        """Read `policies`: paths, or mappings of a path and its checksum.
+
+        Returns the paths and the checksums by path. An archive needs one: its contents are not
+        seen in a review of the tree.
+        """
+        reader = self.reader
+        paths: list[str] = []
+        pins: dict[str, str] = {}
+        for number, element in enumerate(reader.sequence(node, "policies")):
+            here, before = f"policies[{number}]", len(reader.problems)
+            pin = None
+            if element.kind == "mapping":
+                entry = reader.fields(element, here, ("path", "sha256"), ("path",))
+                path = reader.string(entry.get("path"), f"{here}.path")
+                pin = entry.get("sha256")
+            else:
+                path = reader.string(element, here)
+            if len(reader.problems) > before:
+                continue
+            if pin is not None:
+                digest = pin.text if pin.kind == "scalar" else ""
+                if not _SHA256.match(digest):
+                    reader.problem(
+                        f"{here}.sha256 must be 64 hexadecimal digits", pin.location,
+                        "`sha256sum FILE` prints them",
+                    )  # fmt: skip
+                    continue
+                pins[path] = digest.lower()
+            elif path.lower().endswith(ARCHIVES):
+                reader.problem(
+                    f'the archive "{path}" has no checksum', element.location,
+                    f'write {{path: {path}, sha256: "..."}}; `sha256sum {path}` prints it',
+                )  # fmt: skip
+                continue
+            self.origins[f"policies.{len(paths)}"] = element.location
+            paths.append(path)
+        return tuple(paths), pins
 
     def _suppressions(self, node: SourceNode | None) -> tuple[ConfigSuppression, ...]:
         reader = self.reader

@@ -75,7 +75,9 @@ class Config:
     params: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: _EMPTY)
     """Parameter values by policy id."""
     policies: tuple[str, ...] = ()
-    """Files and directories of further policies, relative to `root`."""
+    """Files, directories and archives of further policies, relative to `root`."""
+    policy_pins: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
+    """The sha256 of entries of `policies` that are pinned; archives always are."""
     paths_exclude: tuple[str, ...] = ()
     outside: tuple[OutsideRule, ...] = ()
     scopes: tuple[str, ...] = ()

@@ -15,7 +15,8 @@ from kpolicy.errors import ConfigError, Problem, UsageError
 from kpolicy.findings import PolicyInfo, Severity
 from kpolicy.frozen import freeze
 from kpolicy.location import SourceLocation
-from kpolicy.policy.catalogue import Catalogue, PolicyFile, build, read_pack, read_paths, shown
+from kpolicy.policy.archives import ArchiveError
+from kpolicy.policy.catalogue import Catalogue, Pin, PolicyFile, build, read_pack, read_paths, shown
 from kpolicy.policy.compiled import CompileContext, CompiledPolicy, Question, compile_policy
 from kpolicy.policy.matching import Matcher
 from kpolicy.policy.model import Policy
@@ -135,7 +136,12 @@ def _sources(
     """Return the policy files, the policies made in Python, and what could not be read."""
     root = Path(config.root) if config.root else Path.cwd()
     own = [str(root / path) for path in config.policies]
-    given, problems = read_paths([*request.policy_paths, *own])
+    pins = {
+        own[number]: Pin(config.policy_pins[path], config.origins.get(f"policies.{number}"))
+        for number, path in enumerate(config.policies)
+        if path in config.policy_pins
+    }
+    given, problems = read_paths([*request.policy_paths, *own], pins)
     # By path: `-p` may name a pack's own directory, and a file read twice is one file. Of two
     # policies with one id the first stays: a plugin displaces nothing.
     files: dict[str, PolicyFile] = {}
@@ -160,8 +166,10 @@ def _pack_files(pack: PolicyPack, problems: list[Problem]) -> list[PolicyFile]:
     """Return the files of a pack; one that cannot be read is a problem and has none."""
     try:
         return list(read_pack(pack))
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, ArchiveError) as error:
         what = getattr(error, "strerror", None) or "not UTF-8 text"
+        if isinstance(error, ArchiveError):
+            what = str(error)
         of = f' of plugin "{pack.plugin}"' if pack.plugin else ""
         at = SourceLocation(str(pack.directory))
         problems.append(Problem(f'pack "{pack.name}"{of} cannot be read: {what}', at))

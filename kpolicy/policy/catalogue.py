@@ -9,8 +9,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from kpolicy.errors import Problem
+from kpolicy.errors import PolicyError, Problem
 from kpolicy.location import SourceLocation
+from kpolicy.policy.archives import MAX_ARCHIVE, ArchiveError, is_archive, policy_texts
 from kpolicy.policy.formats import Part, PolicyFormat
 from kpolicy.policy.model import Policy
 from kpolicy.policy.packs import Defaults, PolicyPack, is_policy_file
@@ -81,11 +82,17 @@ class Catalogue:
 
 
 def read_pack(pack: PolicyPack) -> Iterator[PolicyFile]:
-    """Yield the policy files of a pack, folders inside it included, sorted by path."""
+    """Yield the policy files of a pack, folders inside it included, sorted by path.
+
+    Raises `OSError`, `UnicodeDecodeError` or `ArchiveError`.
+    """
     defaults = Defaults(pack=pack.name, plugin=pack.plugin)
     root = pack.directory
     prefix = shown(root) if isinstance(root, Path) else pack.name
-    yield from _read_tree(root, prefix, defaults)
+    if isinstance(root, Path) and is_archive(root.name) and not root.is_dir():
+        yield from _in_archive(prefix, root.read_bytes(), defaults)
+    else:
+        yield from _read_tree(root, prefix, defaults)
 
 
 def _read_tree(root: Path | Traversable, prefix: str, defaults: Defaults) -> Iterator[PolicyFile]:
@@ -98,31 +105,87 @@ def _read_tree(root: Path | Traversable, prefix: str, defaults: Defaults) -> Ite
             yield PolicyFile(path, child.read_text(encoding="utf-8"), defaults)
 
 
-def read_paths(paths: Iterable[str]) -> tuple[list[PolicyFile], list[Problem]]:
-    """Return the policy files that paths name (`-p`).
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """The checksum that a file of policies must have, and where that is written."""
 
-    Their policies run unless they say `default: false`.
+    sha256: str
+    location: SourceLocation | None = None
+
+
+def read_paths(
+    paths: Iterable[str], pins: Mapping[str, Pin] = MappingProxyType({})
+) -> tuple[list[PolicyFile], list[Problem]]:
+    """Return the policy files that paths name (`-p`): files, directories and archives.
+
+    Their policies run unless they say `default: false`. What `pins` has a checksum for, by path,
+    is read only where it has that checksum.
     """
     files: list[PolicyFile] = []
     problems: list[Problem] = []
-    defaults = Defaults(default=True)
     for given in paths:
-        path = Path(given)
         try:
-            if path.is_dir():
-                found = list(_read_tree(path, shown(path), defaults))
-                if not found:
-                    problems.append(
-                        Problem("the directory holds no policy files", SourceLocation(given))
-                    )
-                files.extend(found)
-            else:
-                files.append(PolicyFile(shown(path), path.read_text(encoding="utf-8"), defaults))
+            files.extend(_read_path(given, pins.get(given)))
         except UnicodeDecodeError:
             problems.append(Problem("not UTF-8 text", SourceLocation(given)))
         except OSError as error:
             problems.append(Problem(f"cannot be read: {error.strerror}", SourceLocation(given)))
+        except ArchiveError as error:
+            problems.append(Problem(f"cannot be read: {error}", SourceLocation(given)))
+        except PolicyError as error:
+            problems.extend(error.problems)
     return files, problems
+
+
+def _read_path(given: str, pin: Pin | None) -> list[PolicyFile]:
+    """Return the policy files of one path. Raises `PolicyError` and what reading raises."""
+    path = Path(given)
+    defaults = Defaults(default=True)
+    if path.is_dir():
+        if pin is not None:
+            hint = "pin a file: a zip, tar or tar.gz archive, or one policy file"
+            raise PolicyError(Problem(f"{shown(path)} is a directory", pin.location, hint))
+        found = list(_read_tree(path, shown(path), defaults))
+        if not found:
+            at = SourceLocation(given)
+            raise PolicyError(Problem("the directory holds no policy files", at))
+        return found
+    archive = is_archive(path.name)
+    if archive and path.stat().st_size > MAX_ARCHIVE:
+        raise ArchiveError(f"larger than {MAX_ARCHIVE >> 20} MiB")
+    data = path.read_bytes()
+    if pin is not None:
+        _check(path, data, pin)
+    if not archive:
+        # Line ends as `Path.read_text` has them.
+        text = data.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
+        return [PolicyFile(shown(path), text, defaults)]
+    found = list(_in_archive(shown(path), data, defaults))
+    if not found:
+        raise PolicyError(Problem("the archive holds no policy files", SourceLocation(given)))
+    return found
+
+
+def _check(path: Path, data: bytes, pin: Pin) -> None:
+    """Raise `PolicyError` where a file is not the one that was pinned."""
+    import hashlib
+
+    actual = hashlib.sha256(data).hexdigest()
+    if actual != pin.sha256.lower():
+        raise PolicyError(
+            Problem(
+                f"{shown(path)} is not the file that was pinned, and is not read:"
+                f" its sha256 is {actual}, expected {pin.sha256.lower()}",
+                pin.location,
+                "fetch the right file or, where the change is wanted, write its sha256 here",
+            )
+        )
+
+
+def _in_archive(prefix: str, data: bytes, defaults: Defaults) -> Iterator[PolicyFile]:
+    for path, text in policy_texts(prefix, data):
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+        yield PolicyFile(f"{prefix}/{path}", text, defaults)
 
 
 def shown(path: Path) -> str:
