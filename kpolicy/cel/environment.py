@@ -55,6 +55,8 @@ class Environment:
     - `container`: the namespace in which names are looked up first.
     - `strict_literals`: check what the API server demands of literals (see `checker.check`).
     - `budget`: what one evaluation may cost.
+    - `lenient_presence`: what has no fields has none to ask for, as in Kubernetes (see `presence`);
+      otherwise it is an error to ask, as CEL's conformance cases have it.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Environment:
         *,
         strict_literals: bool = False,
         budget: int = DEFAULT_BUDGET,
+        lenient_presence: bool = False,
     ) -> None:
         declared = None if variables is None else _declared(variables)
         self.variables = None if declared is None else MappingProxyType(declared)
@@ -72,6 +75,7 @@ class Environment:
         self.container = container
         self.strict_literals = strict_literals
         self.budget = budget
+        self.lenient_presence = lenient_presence
         opaque: dict[type, Type] = {}
         constants: dict[str, Any] = dict(_TYPE_NAMES)
         macros: list[Macro] = list(standard_macros())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from kpolicy.cel import runtime
@@ -56,14 +57,25 @@ Step = Callable[[Frame], Any]
 Wrap = Callable[[Node, Step], Step]
 
 
-def build(root: Node, source: str, wrap: Wrap | None = None) -> Step:
-    """Return the function that evaluates a resolved tree in a `Frame`."""
-    return _Builder(source, wrap).step(root)
+_NOTHING: Mapping[Any, Any] = MappingProxyType({})
+
+
+def build(root: Node, source: str, wrap: Wrap | None = None, *, lenient: bool = False) -> Step:
+    """Return the function that evaluates a resolved tree in a `Frame`.
+
+    `lenient` = what has no fields may be asked for them (see `presence`).
+    """
+    return _Builder(source, wrap, lenient).step(root)
 
 
 class _Builder:
-    def __init__(self, source: str, wrap: Wrap | None) -> None:
+    def __init__(self, source: str, wrap: Wrap | None, lenient: bool) -> None:
         self.source = source
+        self.chosen: Mapping[Any, Any] = _NOTHING
+        if lenient:
+            from kpolicy.cel.presence import LENIENT
+
+            self.chosen = LENIENT
         self.wrap = wrap
         self.lines = [0, *(i + 1 for i, each in enumerate(source) if each == "\n")]
 
@@ -149,6 +161,7 @@ class _Builder:
         )  # fmt: skip
         if compute is None:
             return self.selected(node, operand, field)
+        compute = self.chosen.get(compute, compute)
 
         def select(frame: Frame) -> Any:
             value = operand(frame)
@@ -161,13 +174,14 @@ class _Builder:
 
     def selected(self, node: Select, operand: Step, field: str) -> Step:
         """Return `operand.field`, quickly where it is a plain map."""
+        any_select = self.chosen.get(runtime.select, runtime.select)
 
         def select(frame: Frame) -> Any:
             value = operand(frame)
             try:
                 if isinstance(value, dict) and field in value:
                     return value[field]
-                return runtime.select(value, field)
+                return any_select(value, field)
             except CelError as error:
                 raise self.located(error, node) from None
 
@@ -180,10 +194,11 @@ class _Builder:
         callee = node.callee
         cost = _COSTS.get(callee.name, callee.cost)
         if cost is None and not callee.overloads and callee.standard is not None:
+            standard = self.chosen.get(callee.standard, callee.standard)
             if len(steps) == 1:
-                return self.unary(node, callee.standard, steps[0])
+                return self.unary(node, standard, steps[0])
             if len(steps) == 2:
-                return self.binary(node, callee.standard, steps[0], steps[1])
+                return self.binary(node, standard, steps[0], steps[1])
 
         def apply(frame: Frame) -> Any:
             values = [step(frame) for step in steps]

@@ -89,7 +89,9 @@ class Program:
     def evaluate_exactly(self, bindings: Mapping[str, Any], context: Any = None) -> Any:
         """Evaluate without the generated code: slower, and the word on what is right."""
         if self._exact is None:
-            self._exact = build(self.resolved.root, self.source)
+            self._exact = build(
+                self.resolved.root, self.source, lenient=self.environment.lenient_presence
+            )
             self._multiplies = multiplies(self.resolved.root)
         resolved = self.resolved
         frame = Frame(bindings, context, resolved.slots, self.environment.budget)

@@ -95,7 +95,8 @@ class ReferenceProgram:
 
         runner, text = self._runner(frozenset(bindings))
         values = Values(self._opaque)
-        evaluation = _Evaluation(self._functions, values, context)
+        lenient = self._program.environment.lenient_presence
+        evaluation = _Evaluation(self._functions, values, context, lenient)
         variables: dict[str, Any] = {}
         for name, candidates in text.variables.items():
             for candidate in candidates:
@@ -128,7 +129,7 @@ class ReferenceProgram:
 
     def _text(self, bound: frozenset[str]) -> ReferenceText:
         root: Node = self._program.ast
-        return write(root, self._declarations, bound)
+        return write(root, self._declarations, bound, self._program.environment.lenient_presence)
 
     def _runner(self, bound: frozenset[str]) -> tuple[Any, ReferenceText]:
         if bound not in self._runners:
@@ -327,14 +328,25 @@ def _lazy_map_class() -> Any:
 class _Evaluation:
     """The functions that one evaluation offers to cel-python."""
 
-    def __init__(self, functions: Functions, values: Values, context: Any) -> None:
+    def __init__(
+        self, functions: Functions, values: Values, context: Any, lenient: bool = False
+    ) -> None:
+        self._lenient = lenient
         self._functions = functions
         self._values = values
         self._context = context
 
     def functions(self, text: ReferenceText) -> dict[str, Callable[..., Any]]:
         """Return the helpers and the library functions that a text calls."""
-        offered = {f"x_{name}": self._guarded(helper) for name, helper in _HELPERS.items()}
+        chosen: Mapping[Any, Any] = {}
+        if self._lenient:
+            from kpolicy.cel.presence import LENIENT
+
+            chosen = LENIENT
+        offered = {
+            f"x_{name}": self._guarded(chosen.get(helper, helper))
+            for name, helper in _HELPERS.items()
+        }
         offered["x_type"] = self._guarded(lambda value: type_of(value, self._values.opaque))
         for mangled, (name, method) in text.functions.items():
             offered[mangled] = self._guarded(self._library_function(name, method))

@@ -52,15 +52,21 @@ class ReferenceText:
     functions: dict[str, tuple[str, bool]] = field(default_factory=dict)
 
 
-def write(root: nodes.Node, declarations: Declarations, bound: frozenset[str]) -> ReferenceText:
-    """Return the text of a tree; `bound` are the names of the bindings (dotted ones matter)."""
-    writer = _Writer(declarations, bound)
+def write(
+    root: nodes.Node, declarations: Declarations, bound: frozenset[str], lenient: bool = False
+) -> ReferenceText:
+    """Return the text of a tree; `bound` are the names of the bindings (dotted ones matter).
+
+    With `lenient`, cel-python's own `has` is not used: what it is asked of may have no fields.
+    """
+    writer = _Writer(declarations, bound, lenient)
     writer.made.text = writer.write(root)
     return writer.made
 
 
 class _Writer:
-    def __init__(self, declarations: Declarations, bound: frozenset[str]) -> None:
+    def __init__(self, declarations: Declarations, bound: frozenset[str], lenient: bool) -> None:
+        self.lenient = lenient
         self.declarations = declarations
         self.bound = bound
         self.made = ReferenceText()
@@ -146,7 +152,7 @@ class _Writer:
         quoted = self.write_Constant(nodes.Constant(node.offset, node.field))
         if node.optional:
             return f"x_optional_select({operand}, {quoted})"
-        if _may_be_optional(node.operand):
+        if _may_be_optional(node.operand) or (node.test and self.lenient):
             return f"x_{'has' if node.test else 'select'}({operand}, {quoted})"
         plain = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", node.field)
         selected = f"{operand}.{node.field}" if plain and not _is_word(node.field) else None

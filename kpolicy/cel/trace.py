@@ -109,7 +109,8 @@ def trace(program: Program, bindings: Mapping[str, Any], context: Any = None) ->
     """Evaluate a program and return why it gave what it gave; evaluation errors are part of it."""
     resolved = resolve(program.ast, program.environment.names)
     recorder = _Recorder(program.source, resolved.root)
-    step = build(resolved.root, program.source, recorder.wrap)
+    lenient = program.environment.lenient_presence
+    step = build(resolved.root, program.source, recorder.wrap, lenient=lenient)
     budget = program.environment.budget
     frame = Frame(bindings, context, resolved.slots, budget, recorder)
     try:

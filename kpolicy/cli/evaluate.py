@@ -65,7 +65,9 @@ def evaluate(expression: str | None, **options: Any) -> int:
     toolbox = host.toolbox()
     given = _variables(options["variables"])
     environment = Environment(
-        variables=dict.fromkeys([*NAMES, *given], DYN), libraries=toolbox.libraries
+        variables=dict.fromkeys([*NAMES, *given], DYN),
+        libraries=toolbox.libraries,
+        lenient_presence=True,
     )
     subjects = list(_subjects(toolbox, options["files"], options["resource"]))
     if expression is None:

@@ -36,6 +36,16 @@ JOINS = RELATION_FUNCTIONS | {
 }  # fmt: skip
 
 
+class CompiledStep(NamedTuple):
+    """One step of a fix as programs."""
+
+    op: str
+    path: str
+    source: str
+    value: Program | None
+    when: Program | None
+
+
 class Question(NamedTuple):
     """A relation that a policy asks for, with the filter or ""."""
 
@@ -57,6 +67,7 @@ class CompiledValidation:
     at_chain: tuple[tuple[Program, str | int | None], ...] = ()
     """`at` and what it goes through, outwards: (program, key) with the key read from its value."""
     related: Program | None = None
+    fix: tuple[CompiledStep, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,7 +118,9 @@ class CompileContext:
             from kpolicy import cel
 
             variables: dict[str, Type] = dict.fromkeys(names, DYN)
-            found = cel.Environment(variables=variables, libraries=self.libraries)
+            found = cel.Environment(
+                variables=variables, libraries=self.libraries, lenient_presence=True
+            )
             self._environments[names] = found
         return found
 

@@ -90,7 +90,8 @@ def _correlated(item: Any, old: Any, schema: Schema) -> Any:
 
 @lru_cache(maxsize=1024)
 def _program(source: str, text: bool = False) -> Program:
-    environment = Environment({"self": DYN, "oldSelf": DYN}, kubernetes_libraries())
+    variables = {"self": DYN, "oldSelf": DYN}
+    environment = Environment(variables, kubernetes_libraries(), lenient_presence=True)
     return environment.compile(source, expected=STRING if text else BOOL)
 
 

@@ -215,7 +215,9 @@ def compile_relation(
     """Return the relation, or every mistake in its CEL with its place."""
     from kpolicy import cel
 
-    environment = cel.Environment(variables={"object": cel.DYN}, libraries=libraries)
+    environment = cel.Environment(
+        variables={"object": cel.DYN}, libraries=libraries, lenient_presence=True
+    )
     problems: list[Problem] = []
 
     def compiled(expression: DeclaredExpression | None, expected: Any) -> Program | None:
