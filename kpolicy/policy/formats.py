@@ -53,6 +53,8 @@ class PolicyFormat:
     - `api_version`: the apiVersion it claims, whole (`kpolicy.dev/v1`) or as a group with its slash
       (`admissionregistration.k8s.io/`), which claims every version of that group.
     - `kinds`: the kinds it claims.
+    - `version_field`: the key of a document that holds this apiVersion; other than `apiVersion` for
+      documents that are no Kubernetes resources.
     - `load(document) -> Loaded`: `document` is a `SourceNode`, which knows its file and the
       position of every key and value. It reports what is wrong as problems and never raises for a
       bad document. CEL is checked afterwards, for all formats alike.
@@ -64,6 +66,7 @@ class PolicyFormat:
     load: Callable[[SourceNode], Loaded]
     doc: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
+    version_field: str = "apiVersion"
 
     def claims(self, api_version: str, kind: str) -> bool:
         """Return whether a document of this apiVersion and kind is this format's."""

@@ -59,9 +59,7 @@ def load_file(
             Problem("the file holds no policy", SourceLocation(path), "remove it, or write one")
         )
     problems.extend(duplicates(policies))
-    return Loaded(
-        tuple(policies), tuple(problems), tuple(relations), tuple(drafts), tuple(parts)
-    )
+    return Loaded(tuple(policies), tuple(problems), tuple(relations), tuple(drafts), tuple(parts))
 
 
 def _unlisted(documents: Iterable[SourceNode]) -> Iterable[SourceNode]:
@@ -112,11 +110,22 @@ def _settle(policy: Policy, defaults: Defaults) -> Policy:
     )
 
 
+def _version_of(document: SourceNode, formats: Sequence[PolicyFormat]) -> SourceNode | None:
+    """Return the apiVersion; without one, what a format that has it under another key claims."""
+    given = document.get("apiVersion")
+    for format_ in formats:
+        if given is None and format_.version_field != "apiVersion":
+            other = document.get(format_.version_field)
+            if other is not None and other.value == format_.api_version:
+                return other
+    return given
+
+
 def _load_document(document: SourceNode, formats: Sequence[PolicyFormat]) -> Loaded:
     path = document.source.path
     if document.kind != "mapping":
         return Loaded((), (Problem("a policy must be a mapping", document.location),))
-    api_node, kind_node = document.get("apiVersion"), document.get("kind")
+    api_node, kind_node = _version_of(document, formats), document.get("kind")
     api_version = str(api_node.value) if api_node is not None and api_node.value else ""
     kind = str(kind_node.value) if kind_node is not None and kind_node.value else ""
     for format_ in formats:

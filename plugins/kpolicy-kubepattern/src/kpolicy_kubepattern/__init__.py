@@ -1,0 +1,1 @@
+"""Runs KubePattern definitions over manifests, as policies of kpolicy."""
