@@ -10,6 +10,7 @@ from typing import Literal
 from kpolicy.errors import Problem
 from kpolicy.location import SourceLocation
 from kpolicy.manifests.model import Invalid, Note
+from kpolicy.policy.model import Edit
 from kpolicy.records import dataclass
 
 Severity = Literal["error", "warning", "info"]
@@ -60,6 +61,15 @@ class Suppression:
 
 
 @dataclass(frozen=True, slots=True)
+class Fix:
+    """What would mend a finding: edits of the resource at `within` of a file's YAML document."""
+
+    document: int
+    within: str
+    edits: tuple[Edit, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """A policy and a resource, with what was decided."""
 
@@ -87,6 +97,8 @@ class Finding:
     suppression: Suppression | None = None
     details: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """What the policy's format adds: for a ValidatingAdmissionPolicy `binding`, `reason` ..."""
+    fix: Fix | None = None
+    """What `--fix` would do; None where the policy knows no safe fix."""
 
     @property
     def sort_key(self) -> tuple[object, ...]:
@@ -121,6 +133,8 @@ class Summary:
     suppressed: int = 0
     invalid: int = 0
     skipped: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    fixed: int = 0
+    """Findings that `--fix` mended."""
 
 
 @dataclass(frozen=True, slots=True)

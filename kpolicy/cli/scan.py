@@ -153,6 +153,16 @@ FAILED = 2
     help="Say which suppressions suppress nothing.",
 )
 @click.option(
+    "--fix",
+    is_flag=True,
+    help="Mend in the files what policies know a safe fix for, and report what remains.",
+)
+@click.option(
+    "--diff",
+    is_flag=True,
+    help="Show what --fix would change, and write nothing; with --fix, what it has changed.",
+)
+@click.option(
     "--color",
     type=click.Choice(["auto", "always", "never"]),
     default="auto",
@@ -193,10 +203,25 @@ def scan(paths: tuple[str, ...], **options: Any) -> int:
     toolbox = remembering(toolbox, lines)
     if options["verbose"]:
         _say_what_is_loaded(request, host)
-    report = _run(request, toolbox, options["quiet"])
+    diff = ""
+    if options["fix"] or options["diff"]:
+        if options["write_baseline"]:
+            raise click.UsageError("--fix and --diff do not go with --write-baseline.")
+        from functools import partial
+
+        from kpolicy.cli.fixing import mend
+
+        mended = mend(request, toolbox, partial(_run, quiet=options["quiet"]), options["fix"])
+        report, diff = mended.report, mended.diff if options["diff"] else ""
+    else:
+        report = _run(request, toolbox, options["quiet"])
     timings = {**report.timings, "total": time.perf_counter() - began}
     report = replace(report, timings=MappingProxyType(timings))
     context = context_of(request, lines, settings)
+    if diff:
+        from kpolicy.cli.fixing import show_diff
+
+        show_diff(diff, outputs, options["color"])
     failed = _write(outputs, report, context, options["color"], host)
     report_problems(report.problems)
     if not options["quiet"]:

@@ -12,6 +12,7 @@ from kpolicy.cel.errors import CelError
 from kpolicy.engine.places import item_name, named_pointer, pointer_to, scalar_pointers, value_at
 from kpolicy.findings import Certainty, Outcome
 from kpolicy.policy.compiled import CompiledPolicy, CompiledValidation
+from kpolicy.policy.model import Edit
 from kpolicy.records import dataclass
 from kpolicy.relations.missing import MissingTarget
 
@@ -44,6 +45,7 @@ class Verdict(NamedTuple):
     """What this finding counts for; "" = the policy's severity."""
     details: tuple[tuple[str, str], ...] = ()
     """What a policy format adds: the binding, the reason, audit annotations."""
+    fix: tuple[Edit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -258,6 +260,7 @@ def _violation(
             pointer = _pointer_of_item(body, items, index)
             name = item_name(item)
             identity = _identity(body, pointer, item)
+    placed: str | None = None
     if validation.at is not None:
         placed = _at(validation, body, bindings, context)
         if placed is not None:
@@ -266,6 +269,13 @@ def _violation(
                 identity = f"{named_pointer(body, placed)}|{identity}"
                 name = name or item_name(value_at(body, placed))
             pointer = placed
+    edits: tuple[Edit, ...] = ()
+    if validation.fix:
+        from kpolicy.engine.fixing import edits_of
+
+        own = None if item is _NOTHING else _pointer_of_item(body, items, index)
+        anchor = _fix_anchor(validation, body, item is _NOTHING, own, placed, bindings, context)
+        edits = edits_of(validation, body, anchor, bindings, context)
     if validation.related is not None and around is not None:
         _add_related(validation.related, compiled, resource, bindings, context, around, related)
     return Verdict(
@@ -277,7 +287,37 @@ def _violation(
         item=name,
         related=tuple(related),
         certainty=certainty,
+        fix=edits,
     )
+
+
+def _fix_anchor(
+    validation: CompiledValidation,
+    body: Any,
+    whole: bool,
+    item: str | None,
+    placed: str | None,
+    bindings: dict[str, Any],
+    context: Any,
+) -> str | None:
+    """Return what a fix's paths start from: the item, else what `at` names, else the object.
+
+    None where that is no part of the object: an item that CEL made, an absent field.
+    """
+    if item is not None:
+        return item
+    if validation.at is None:
+        return "" if whole else None
+    if placed is None:
+        return None
+    try:
+        meant = validation.at.evaluate(bindings, context)
+    except CelError:
+        return None
+    # Where the value is absent or made by CEL, `placed` is only what stands around it.
+    found = value_at(body, placed)
+    exact = found is meant if isinstance(meant, (dict, list)) else found == meant
+    return placed if exact else None
 
 
 def _message(validation: CompiledValidation, bindings: dict[str, Any], context: Any) -> str:
@@ -398,6 +438,7 @@ def _python(
                     0, "fail", " ".join(str(violation.message).split()), pointer, position,
                     violation.item or named_pointer(resource.body, pointer), violation.item,
                     tuple((other, "", "") for other in violation.related),
+                    fix=_settled(resource.body, violation.fix) if violation.fix else (),
                 )
             )  # fmt: skip
     except Exception as error:  # a plugin's code: whatever it raises must not end the scan
@@ -407,3 +448,12 @@ def _python(
     if not found and everything:
         return (Verdict(0, "pass", ""),)
     return found
+
+
+def _settled(body: Any, edits: Sequence[Edit]) -> tuple[Edit, ...]:
+    from kpolicy.fixes.patch import PatchError, settle
+
+    try:
+        return settle(body, edits)
+    except PatchError:
+        return ()

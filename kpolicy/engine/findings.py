@@ -10,10 +10,10 @@ from typing import NamedTuple, cast
 
 from kpolicy.engine.evaluate import Unit, Verdict
 from kpolicy.engine.places import mark_at
-from kpolicy.findings import Certainty, Finding, Outcome, Place, Related, ResourceRef, Severity
+from kpolicy.findings import Certainty, Finding, Fix, Outcome, Place, Related, ResourceRef, Severity
 from kpolicy.location import SourceLocation
 from kpolicy.manifests.model import Limits, ManifestFile
-from kpolicy.policy.model import Policy
+from kpolicy.policy.model import Edit, Policy
 from kpolicy.snapshot.resource import Resource
 
 #: Where the resource of a finding stands: (path, document, pointer); suppressions are filed by it.
@@ -97,6 +97,7 @@ class Raw(NamedTuple):
     resource_labels: tuple[tuple[str, str], ...] = ()
     severity: str = ""
     details: tuple[tuple[str, str], ...] = ()
+    fix: tuple[Edit, ...] = ()
 
     @property
     def anchor(self) -> Anchor:
@@ -126,7 +127,7 @@ def raw_of(unit: Unit, resource: Resource, verdict: Verdict, placer: Placer) -> 
         resource.path, line, column, policy.id, verdict.validation, verdict.message,
         "\x1f".join(parts), resource.document, resource.pointer, verdict.outcome, verdict.pointer,
         _names(resource), tuple(related), resource.scope, verdict.item, verdict.certainty,
-        _labels(resource), verdict.severity, verdict.details,
+        _labels(resource), verdict.severity, verdict.details, verdict.fix,
     )  # fmt: skip
 
 
@@ -178,13 +179,14 @@ def finish(raws: Iterable[Raw], policies: Mapping[str, Policy]) -> list[tuple[Fi
             certainty=raw.certainty,
             resource_labels=MappingProxyType(dict(raw.resource_labels)),
             details=MappingProxyType(dict(raw.details)),
+            fix=Fix(raw.document, raw.within, raw.fix) if raw.fix else None,
         )
         finished.append((finding, raw.anchor))
     return finished
 
 
 def _order(raw: Raw) -> tuple[object, ...]:
-    return (raw.path, raw.line, raw.policy, raw.column, *raw[4:])
+    return (raw.path, raw.line, raw.policy, raw.column, *raw[4:-1])
 
 
 def fingerprints(findings: Sequence[Finding]) -> Counter[str]:

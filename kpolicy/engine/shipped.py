@@ -131,6 +131,7 @@ def _place(policy: Policy, paths: Mapping[str, str]) -> None:
         expressions += [v.expression, v.message_expression, v.at, v.related]
         if v.for_each is not None:
             expressions.append(v.for_each.items)
+        expressions += [e for s in v.fix for e in (s.value, s.when, s.base)]
     for expression in expressions:
         location = None if expression is None else expression.location
         if location is not None:

@@ -19,7 +19,7 @@ from kpolicy.manifests.scalars import ScalarError, key_text
 from kpolicy.manifests.text import Chunk, decode, flaw, is_json, json_part, split
 from kpolicy.manifests.yaml_documents import Parsed
 
-__all__ = ["duplicate_keys", "locate", "locate_many"]
+__all__ = ["duplicate_keys", "locate", "locate_many", "numbered"]
 
 Place = tuple[int, int]
 
@@ -272,6 +272,11 @@ def _numbered(data: bytes) -> tuple[tuple[Chunk, int, int], ...]:
         found.append((chunk, number, count))
         number += count
     return tuple(found)
+
+
+def numbered(data: bytes) -> tuple[tuple[Chunk, int, int], ...]:
+    """Return the pieces of a file with the number of the first document in each, and how many."""
+    return _numbered(data)
 
 
 def _readable(chunk: Chunk) -> Iterator[Spot | None]:

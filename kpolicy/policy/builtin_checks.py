@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from kpolicy.policy.key_order import SORTED_KEYS
-from kpolicy.policy.model import Match, Policy, Violation
+from kpolicy.policy.model import Edit, Match, Policy, Violation
 from kpolicy.policy.schema_policies import schema_policies
 
 if TYPE_CHECKING:
@@ -26,7 +26,10 @@ def _duplicate_key(
 ) -> Iterable[Violation]:
     for problem in resource.problems:
         if problem.kind == "duplicate-key":
-            yield Violation(problem.message, (problem.line, problem.column), problem.pointer)
+            # What stands there first takes no effect: without it the object is the same.
+            fix = (Edit("deduplicate", problem.pointer),) if problem.pointer else ()
+            place = (problem.line, problem.column)
+            yield Violation(problem.message, place, problem.pointer, fix=fix)
 
 
 def _invalid_field_type(
@@ -34,7 +37,22 @@ def _invalid_field_type(
 ) -> Iterable[Violation]:
     for problem in resource.problems:
         if problem.kind == "invalid-field-type":
-            yield Violation(problem.message, problem.pointer)
+            # Kubernetes refuses the object as it is; the text that was meant is the one written.
+            is_text = ": expected a string, found " in problem.message
+            plain = is_text and isinstance(_value(resource.body, problem.pointer), (int, float))
+            fix = (Edit("quote", problem.pointer),) if plain else ()
+            yield Violation(problem.message, problem.pointer, fix=fix)
+
+
+def _value(body: Any, pointer: str) -> Any:
+    value = body
+    for token in pointer.split("/")[1:]:
+        key = token.replace("~1", "/").replace("~0", "~")
+        try:
+            value = value[int(key) if isinstance(value, list) else key]
+        except (LookupError, TypeError, ValueError):
+            return None
+    return value
 
 
 def _directory(path: str) -> str:

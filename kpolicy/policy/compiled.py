@@ -44,6 +44,7 @@ class CompiledStep(NamedTuple):
     source: str
     value: Program | None
     when: Program | None
+    base: Program | None
 
 
 class Question(NamedTuple):

@@ -17,6 +17,7 @@ from kpolicy.policy.compiled import (
     ROOTS,
     CompileContext,
     CompiledPolicy,
+    CompiledStep,
     CompiledValidation,
     Question,
 )
@@ -290,6 +291,15 @@ def _validations(work: _Compiler, known: frozenset[str]) -> tuple[CompiledValida
         if at is not None and validation.at is not None:
             chain = _chain(work, validation.at, at, known, extra)
         related = optional(validation.related, "related", None)
+        steps = tuple(
+            CompiledStep(
+                step.op, step.path, step.source,
+                optional(step.value, f"fix[{number}].value", None),
+                optional(step.when, f"fix[{number}].when", BOOL),
+                optional(step.base, f"fix[{number}].in", None),
+            )
+            for number, step in enumerate(validation.fix)
+        )  # fmt: skip
         if test is not None:
             found.append(
                 CompiledValidation(
@@ -302,6 +312,7 @@ def _validations(work: _Compiler, known: frozenset[str]) -> tuple[CompiledValida
                     at=at,
                     at_chain=tuple(chain),
                     related=related,
+                    fix=steps,
                 )
             )
     return tuple(found)

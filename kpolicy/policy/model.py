@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from kpolicy.location import SourceLocation
 from kpolicy.records import dataclass
@@ -80,6 +80,35 @@ class ForEach:
 
 
 @dataclass(frozen=True, slots=True)
+class FixStep:
+    """One step of a fix: `path` (and `source`, of a move) as written, its value as CEL."""
+
+    op: Literal["add", "replace", "remove", "move"]
+    path: str
+    source: str = ""
+    value: Expression | None = None
+    when: Expression | None = None
+    """The step is left out where this is false."""
+    base: Expression | None = None
+    """The part of the object that the paths start from (`in`); None = the finding's item."""
+
+
+class Edit(NamedTuple):
+    """One edit of a resource, its pointers from the resource's root.
+
+    `add`, `replace`, `remove` and `move` are JSON Patch's (RFC 6902). Two more are edits of the
+    text, for Python policies: `quote` makes a string of a plain scalar, as it is written, and
+    `deduplicate` removes all but the last of the entries with one key.
+    """
+
+    op: Literal["add", "replace", "remove", "move", "quote", "deduplicate"]
+    pointer: str
+    value: Any = None
+    source: str = ""
+    """Where a move comes from."""
+
+
+@dataclass(frozen=True, slots=True)
 class Validation:
     """One expression of a policy: true = holds."""
 
@@ -91,6 +120,8 @@ class Validation:
     """Where the finding stands: an expression over `object` whose value is a part of it."""
     related: Expression | None = None
     """Further resources (a body or a list of bodies) that the finding names with their places."""
+    fix: tuple[FixStep, ...] = ()
+    """How to mend it: safe to apply unseen, or not given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +133,8 @@ class Violation:
     """A part of the body (by identity), a (line, column) pair or None for the whole resource."""
     item: str = ""
     related: tuple[Resource, ...] = ()
+    fix: tuple[Edit, ...] = ()
+    """How to mend it; pointers from the resource's root."""
 
 
 PythonCheck = Callable[["Resource", "Snapshot", Mapping[str, Any]], Iterable[Violation]]

@@ -9,6 +9,7 @@ from kpolicy.policy.constraints import read_constraints
 from kpolicy.policy.formats import Loaded
 from kpolicy.policy.model import (
     Expression,
+    FixStep,
     ForEach,
     Match,
     NamedExpression,
@@ -31,7 +32,11 @@ _SPEC = (
     "failurePolicy",
 )  # fmt: skip
 _MATCH = ("kinds", "excludeKinds", "namespaces", "names", "labels", "decoded")
-_VALIDATION = ("forEach", "expression", "message", "messageExpression", "at", "related")
+_VALIDATION = ("forEach", "expression", "message", "messageExpression", "at", "related", "fix")
+
+_FIX_OPS = ("add", "replace", "remove", "move")
+#: A JSON pointer (RFC 6901), from the item, or from the object where `object` stands before it.
+_FIX_PATH = re.compile(r"(object)?(/([^~/]|~[01])*)*\Z")
 
 POLICY_ID = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?\Z")
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
@@ -295,9 +300,59 @@ def _validations(reader: Reader, node: SourceNode | None) -> tuple[Validation, .
             for_each=_for_each(reader, fields.get("forEach"), f"{here}.forEach"),
             at=expression(reader, fields.get("at"), f"{here}.at"),
             related=expression(reader, fields.get("related"), f"{here}.related"),
+            fix=_fix(reader, fields.get("fix"), f"{here}.fix"),
         )
         found.append(validation)
     return tuple(found)
+
+
+def _fix(reader: Reader, node: SourceNode | None, what: str) -> tuple[FixStep, ...]:
+    entries = reader.sequence(node, what)
+    if node is not None and node.kind == "sequence" and not entries:
+        reader.problem(f"{what} is empty, so that nothing would be mended", node.location)
+    found: list[FixStep] = []
+    for number, entry in enumerate(entries):
+        here = f"{what}[{number}]"
+        fields = reader.fields(
+            entry, here, ("op", "path", "from", "value", "when", "in"), ("op", "path")
+        )
+        op = reader.choice(fields.get("op"), f"{here}.op", _FIX_OPS, "remove")
+        step = FixStep(
+            op=cast(Literal["add", "replace", "remove", "move"], op),
+            path=_fix_path(reader, fields.get("path"), f"{here}.path"),
+            source=_fix_path(reader, fields.get("from"), f"{here}.from"),
+            value=expression(reader, fields.get("value"), f"{here}.value"),
+            when=expression(reader, fields.get("when"), f"{here}.when"),
+            base=expression(reader, fields.get("in"), f"{here}.in"),
+        )
+        found.append(step)
+        if "op" not in fields:
+            continue
+        for name, wanted in (("value", op in ("add", "replace")), ("from", op == "move")):
+            if wanted and name not in fields:
+                reader.problem(f"{here} needs {name}, since its op is {op}", entry.location)
+            elif not wanted and name in fields:
+                reader.problem(f"{here} takes no {name}, since its op is {op}",
+                               fields[name].location)  # fmt: skip
+        if op == "move" and step.path.rpartition("/")[0] != step.source.rpartition("/")[0]:
+            reader.problem(
+                f"{here} moves to another mapping; a move gives a key another name in its mapping",
+                entry.location, "use remove and add",
+            )  # fmt: skip
+        if step.path == "object" or (step.path == "" and op == "move"):
+            reader.problem(f"{here}.path names no part of the object", entry.location)
+    return tuple(found)
+
+
+def _fix_path(reader: Reader, node: SourceNode | None, what: str) -> str:
+    path = reader.string(node, what)
+    if node is not None and not _FIX_PATH.match(path):
+        reader.problem(
+            f'{what} is no path: "{path}"', node.location,
+            "a JSON pointer such as /readOnly, from the item that the finding is about, "
+            "or object/spec/replicas, from the object",
+        )  # fmt: skip
+    return path
 
 
 def _for_each(reader: Reader, node: SourceNode | None, what: str) -> ForEach | None:

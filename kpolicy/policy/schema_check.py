@@ -204,6 +204,15 @@ def _check_validations(walk: _Walk, compiled: CompiledPolicy) -> None:
         ):
             if expression is not None:
                 walk.check(expression, program, f"{what}, {name}", extra)
+        for number, (step, programs) in enumerate(zip(source.fix, each.fix, strict=True)):
+            here, met = f"{what}, fix[{number}]", walk.meetings
+            if step.when is not None:
+                walk.guard(walk.check(step.when, programs.when, f"{here}.when", extra))
+            if step.base is not None:
+                walk.check(step.base, programs.base, f"{here}.in", extra)
+            if step.value is not None:
+                walk.check(step.value, programs.value, f"{here}.value", extra)
+            walk.meetings = met
         walk.meetings = before
 
 

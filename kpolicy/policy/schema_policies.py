@@ -106,6 +106,7 @@ def _minor(version: str) -> int:
 def _removed(
     resource: Resource, snapshot: Snapshot, params: Mapping[str, Any]
 ) -> Iterable[Violation]:
+    from kpolicy.policy.api_fixes import renaming_of
     from kpolicy.schemas.api_versions import retirement_of
 
     end = retirement_of(resource.api_version, resource.kind)
@@ -115,12 +116,14 @@ def _removed(
         f"Kubernetes 1.{end.removed} removed {resource.api_version} {resource.kind}"
         f"{_instead(end.replacement)}",
         "/apiVersion",
+        fix=renaming_of(resource, end.replacement),
     )
 
 
 def _deprecated(
     resource: Resource, snapshot: Snapshot, params: Mapping[str, Any]
 ) -> Iterable[Violation]:
+    from kpolicy.policy.api_fixes import renaming_of
     from kpolicy.schemas.api_versions import retirement_of
 
     end = retirement_of(resource.api_version, resource.kind)
@@ -134,6 +137,7 @@ def _deprecated(
         f"{resource.api_version} {resource.kind} is deprecated since Kubernetes 1.{end.deprecated}"
         f"{goes}{_instead(end.replacement)}",
         "/apiVersion",
+        fix=renaming_of(resource, end.replacement),
     )
 
 

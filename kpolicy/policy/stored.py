@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import msgspec
 
 from kpolicy.location import SourceLocation
-from kpolicy.policy.compiled import CompiledPolicy, CompiledValidation, Question
+from kpolicy.policy.compiled import CompiledPolicy, CompiledStep, CompiledValidation, Question
 from kpolicy.policy.model import Match, NamedExpression, Param, Policy, Validation
 from kpolicy.policy.programs import LazyProgram
 
@@ -58,6 +58,7 @@ class StoredValidation(msgspec.Struct, array_like=True, frozen=True):
     at: Dumped | None
     at_chain: tuple[tuple[Dumped, str | int | None], ...]
     related: Dumped | None
+    fix: tuple[tuple[str, str, str, Dumped | None, Dumped | None, Dumped | None], ...]
 
 
 class StoredCompiled(msgspec.Struct, array_like=True, frozen=True):
@@ -125,6 +126,10 @@ def store_compiled(compiled: CompiledPolicy) -> bytes:
                 at=optional(v.at),
                 at_chain=tuple((_dump(p), key) for p, key in v.at_chain),
                 related=optional(v.related),
+                fix=tuple(
+                    (s.op, s.path, s.source, optional(s.value), optional(s.when), optional(s.base))
+                    for s in v.fix
+                ),
             )
             for v in compiled.validations
         ),
@@ -180,6 +185,10 @@ def restore_compiled(data: bytes, policy: Policy, context: CompileContext) -> Co
                 at=optional(v.at),
                 at_chain=tuple((program(d), key) for d, key in v.at_chain),
                 related=optional(v.related),
+                fix=tuple(
+                    CompiledStep(op, path, source, *map(optional, programs))
+                    for op, path, source, *programs in v.fix
+                ),
             )
             for v in stored.validations
         ),
