@@ -28,7 +28,12 @@ if TYPE_CHECKING:
 PACK = "kube-linter"
 #: Policies of the pack that stand for a template without a check of its own.
 TEMPLATE_ONLY = frozenset(
-    ("no-forbidden-annotation", "no-forbidden-pull-policy", "claim-template-annotation")
+    (
+        "no-forbidden-annotation",
+        "no-forbidden-pull-policy",
+        "claim-template-annotation",
+        "dangling-service-ignoring-labels",
+    )  # fmt: skip
 )
 #: Templates of kube-linter's that have no policy, and what to do instead.
 ELSEWHERE = {"kubeconform": "the pack schema validates: kpolicy scan --pack schema"}
@@ -268,7 +273,7 @@ def _policy(
     builtin: Mapping[str, Policy],
 ) -> Policy:
     if template.policy:
-        base = builtin[template.policy]
+        base = builtin[_policy_of(template, values)]
     else:
         from kpolicy.compat.kube_linter_cel import CelCheck
 
@@ -294,6 +299,13 @@ def _policy(
         match=match,
         metadata=MappingProxyType(metadata),
     )
+
+
+def _policy_of(template: Template, values: Mapping[str, Any]) -> str:
+    """Return the id of the policy that does a template's work with these values."""
+    if template.key == "dangling-service" and values["ignoredlabels"]:
+        return "dangling-service-ignoring-labels"
+    return template.policy
 
 
 def _references(source: str) -> frozenset[str]:

@@ -23,7 +23,8 @@ def _unsorted(value: Any, recursive: bool, seen: set[int]) -> Iterator[FrozenDic
         return
     if isinstance(value, FrozenDict):
         seen.add(id(value))
-        keys = [key.encode("utf-8", "surrogatepass") for key in value]
+        # kube-linter passes over an empty key.
+        keys = [key.encode("utf-8", "surrogatepass") for key in value if key]
         if keys != sorted(keys):
             yield value
         children: Iterable[Any] = value.values()
@@ -38,7 +39,7 @@ def _unsorted(value: Any, recursive: bool, seen: set[int]) -> Iterator[FrozenDic
 
 
 def _first_out_of_order(mapping: Mapping[str, Any]) -> tuple[str, str]:
-    keys = list(mapping)
+    keys = [key for key in mapping if key]
     pairs = pairwise(keys)
     return next((b, a) for a, b in pairs if b.encode() < a.encode())
 

@@ -258,6 +258,12 @@ def relations() -> tuple[Relation, ...]:
             description="From a Service to the workloads whose pods its selector selects.",
         ),
         Relation(
+            "kube-linter-service-neighbours",
+            _typed(("v1/Service",), _in_namespace),
+            in_namespace,
+            description="From a Service to all workloads of its namespace, as written.",
+        ),
+        Relation(
             "kube-linter-policy-workloads",
             _typed(POLICY, _policy_selector),
             pods,

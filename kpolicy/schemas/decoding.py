@@ -50,6 +50,13 @@ _TARGET = _mapping(kind=_TEXT, name=_TEXT, apiVersion=_TEXT)
 _IDS = _mapping(
     type=_TEXT, ranges={"type": "array", "items": _mapping(min=_INT64, max=_INT64)}
 )  # fmt: skip
+_RELABELINGS = {
+    "type": "array",
+    "items": _mapping(
+        sourceLabels=_TEXTS, separator=_TEXT, targetLabel=_TEXT, regex=_TEXT, replacement=_TEXT,
+        action=_TEXT,
+    ),
+}  # fmt: skip
 _SCC_FLAGS = (
     "allowPrivilegedContainer", "allowHostDirVolumePlugin", "allowHostNetwork", "allowHostPorts",
     "allowHostPID", "allowHostIPC", "defaultAllowPrivilegeEscalation", "allowPrivilegeEscalation",
@@ -79,7 +86,11 @@ _OTHER_KINDS: Mapping[tuple[str, str], Mapping[str, Any]] = {
         namespaceSelector=_mapping(any=_FLAG, matchNames=_TEXTS),
         endpoints={
             "type": "array",
-            "items": _mapping(port=_TEXT, path=_TEXT, scheme=_TEXT, honorLabels=_FLAG),
+            "items": _mapping(
+                port=_TEXT, path=_TEXT, scheme=_TEXT, honorLabels=_FLAG, interval=_TEXT,
+                scrapeTimeout=_TEXT, bearerTokenFile=_TEXT, relabelings=_RELABELINGS,
+                metricRelabelings=_RELABELINGS, tlsConfig=_mapping(insecureSkipVerify=_FLAG),
+            ),
         },
     ),
     ("keda.sh/v1alpha1", "ScaledObject"): _with_spec(
@@ -162,6 +173,9 @@ _OTHER_WORKLOADS: Mapping[tuple[str, str], Mapping[str, Any]] = {
     },
 }
 
+#: Groups whose versions are all known here.
+_WORKLOAD_GROUPS = ("", "apps", "batch")
+
 _SUFFIX_FORMATS = ("byte", "date-time")
 
 
@@ -217,6 +231,9 @@ class Decoder:
         self._schemas = schemas
         self._named: dict[str, _Shape] = {}
         self._kinds: dict[tuple[str, str], _Shape | None] = {}
+        self._current = frozenset(
+            (group, kind) for group, _, kind in schemas.kinds if group in _WORKLOAD_GROUPS
+        )
 
     def decode(self, body: FrozenDict) -> Decoded:
         """Return what the API server makes of `body`; an unknown kind is left as it is."""
@@ -228,12 +245,19 @@ class Decoder:
             shape = self._kinds[key]
         else:
             shape = self._kinds[key] = self._kind_shape(api_version, kind)
-        if shape is None or _is_clean(body, shape):
+        if shape is None:
+            return Decoded(body, self._foreign(api_version, kind))
+        if _is_clean(body, shape):
             return Decoded(body)
         verdict, wrong = _judged(_complaints(body, shape, ""))
         if verdict == "wrong-type":
             return Decoded(body, verdict, wrong)
         return Decoded(_without_nulls(body, shape), verdict, wrong)
+
+    def _foreign(self, api_version: str, kind: str) -> Verdict:
+        """Return what an object of an unknown kind is; of a version that never was, untyped."""
+        group, _, _ = api_version.rpartition("/")
+        return "untyped" if (group, kind) in self._current else "typed"
 
     def _kind_shape(self, api_version: str, kind: str) -> _Shape | None:
         group, _, version = api_version.rpartition("/")
@@ -346,6 +370,8 @@ class _Complaint:
     """None = of the right JSON type."""
     refuses: Verdict = "wrong-type"
     """What the object is where this complaint decides."""
+    path: tuple[tuple[int, str], ...] = ()
+    """Where it is, in the order in which Go reads: keys are sorted on the way from YAML to JSON."""
 
 
 def _judged(complaints: Iterator[_Complaint]) -> tuple[Verdict, WrongType | None]:
@@ -354,48 +380,46 @@ def _judged(complaints: Iterator[_Complaint]) -> tuple[Verdict, WrongType | None
     Go notes the first field of a wrong type and reads on; an error of a type that reads its own
     JSON ends it and is the one that is told.
     """
-    first: _Complaint | None = None
-    decisive: _Complaint | None = None
-    wrong: WrongType | None = None
-    for complaint in complaints:
-        first = first or complaint
-        wrong = wrong or complaint.wrong
-        if complaint.aborts:
-            decisive = decisive or complaint
-    told = decisive or first
-    return ("typed" if told is None else told.refuses), wrong
+    found = list(complaints)
+    if not found:
+        return "typed", None
+    told = min(found, key=lambda complaint: (not complaint.aborts, complaint.path))
+    return told.refuses, next((c.wrong for c in found if c.wrong), None)
 
 
-def _complaints(value: Any, shape: _Shape, pointer: str) -> Iterator[_Complaint]:
+def _complaints(
+    value: Any, shape: _Shape, pointer: str, path: tuple[tuple[int, str], ...] = ()
+) -> Iterator[_Complaint]:
     """Yield what is wrong in `value`, in the order of the manifest."""
     if value is None or shape.kind == "any":
         return
     if not has_type(value, shape.kind):
         wrong = WrongType(pointer, article(shape.kind), describe(value))
         if shape.kind == "quantity":
-            yield _Complaint(True, wrong, "untyped")
+            yield _Complaint(True, wrong, "untyped", path)
         else:
-            yield _Complaint(shape.kind == "int-or-string" or shape.format == "date-time", wrong)
+            aborts = shape.kind == "int-or-string" or shape.format == "date-time"
+            yield _Complaint(aborts, wrong, path=path)
     elif isinstance(value, dict):
         for key, item in value.items():
             inner = shape.fields.get(key, shape.rest)
             if inner is not None:
                 token = key.replace("~", "~0").replace("/", "~1")
-                yield from _complaints(item, inner, f"{pointer}/{token}")
+                yield from _complaints(item, inner, f"{pointer}/{token}", (*path, (0, key)))
     elif isinstance(value, list):
         if shape.rest is not None:
             for index, item in enumerate(value):
-                yield from _complaints(item, shape.rest, f"{pointer}/{index}")
+                yield from _complaints(item, shape.rest, f"{pointer}/{index}", (*path, (index, "")))
     elif not _has_form(value, shape):
         if isinstance(value, int):
             expected = f"an integer of {64 if shape.format != 'int32' else 32} bits"
             if shape.kind == "int-or-string":
                 expected = "an integer of 32 bits"
             wrong = WrongType(pointer, expected, describe(value))
-            yield _Complaint(shape.kind == "int-or-string", wrong)
+            yield _Complaint(shape.kind == "int-or-string", wrong, path=path)
         else:
-            yield _Complaint(shape.kind == "quantity" or shape.format == "date-time", None,
-                             "untyped")  # fmt: skip
+            aborts = shape.kind == "quantity" or shape.format == "date-time"
+            yield _Complaint(aborts, None, "untyped", path)
 
 
 def _without_nulls(value: Any, shape: _Shape | None) -> Any:

@@ -184,3 +184,19 @@ def test_a_type_that_reads_its_own_json_decides_whatever_else_is_wrong() -> None
     assert decoded.wrong is not None and decoded.wrong.pointer == "/spec/replicas"
     port = {"name": "a", "livenessProbe": {"httpGet": {"port": True}}}
     assert containers(port, limits).verdict == "wrong-type"
+
+
+def test_keys_are_read_in_their_order() -> None:
+    """The probe comes before the resources: on the way from YAML to JSON keys are sorted."""
+    container = {
+        "name": "a",
+        "resources": {"limits": {"cpu": "abc"}},
+        "livenessProbe": {"httpGet": {"port": True}},
+    }
+    assert containers(container).verdict == "wrong-type"
+
+
+def test_a_version_that_no_release_had_is_not_decoded() -> None:
+    assert decode("apps/v9", "Deployment", spec={"replicas": "3"}).verdict == "untyped"
+    assert decode("v9", "Pod").verdict == "untyped"
+    assert decode("example.com/v9", "Pod").verdict == "typed"
