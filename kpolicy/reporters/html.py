@@ -62,8 +62,7 @@ def render(report: Report, context: ReportContext) -> str:
         "script": script,
         "sentences": "\n".join(f"<p>{xml_text(line)}</p>" for line in sentences),
         "tiles": _tiles(report),
-        "remarks": "\n".join(_remarks(report)),
-        "overview": "\n".join(_overview(report)),
+        "context": "\n".join(_context(report)),
         "data": island.text(),
         "plain": "\n".join(_plain(report, island)),
     }
@@ -280,6 +279,11 @@ def _tiles(report: Report) -> str:
         f"<span>{label}</span></li>"
         for label, number, style in tiles
     )
+
+
+def _context(report: Report) -> list[str]:
+    parts = [*_overview(report), *_remarks(report)]
+    return ['<div class="context">', *parts, "</div>"] if parts else []
 
 
 def _remarks(report: Report) -> Iterator[str]:

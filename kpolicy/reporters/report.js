@@ -165,7 +165,7 @@
     draw(Math.max(PAGE, position + 10));
     if (!matches.length) list.append(element("p", "empty", data.findings.length ? "No finding matches these filters." : "Nothing was found."));
     const all = data.findings.length;
-    byId("count").textContent = matches.length === all ? plural(all, "finding") : `${number.format(matches.length)} of ${plural(all, "finding")}`;
+    byId("count").textContent = !all ? "" : matches.length === all ? plural(all, "finding") : `${number.format(matches.length)} of ${plural(all, "finding")}`;
     byId("clear").hidden = !isFiltered();
     if (position >= 0) return list.querySelectorAll("details")[position];
     return null;
@@ -295,11 +295,17 @@
         text.append(letters.slice(Math.min(indent, start), start).join(""), element("mark", "", letters.slice(start, end).join("")), letters.slice(end).join(""));
         text.firstChild.setAttribute("aria-label", `line ${n}, marked`);
       } else {
-        text.append(textOf(n).slice(indent) || " ");
+        text.append(...coloured(textOf(n).slice(indent)));
       }
       made.append(text);
     }
     return made;
+  }
+
+  // A YAML line as a key and a comment to be tinted, and the rest; what looks like neither stays as it is.
+  function coloured(line) {
+    const [, lead, key, value, comment] = /^(\s*(?:- )*)([\w./$-]+:(?=\s|$))?(.*?)((?:^|\s)#.*)?$/s.exec(line);
+    return [lead, key && element("span", "key", key), value, comment && element("span", "comment", comment)].filter(Boolean);
   }
 
   // --- the graph of a join: the resource, and what it was found to be related to -------------------
@@ -310,7 +316,7 @@
     const box = { w: narrow ? 250 : 236, h: 46 };
     const rows = related.length + (rest ? 1 : 0);
     const step = narrow ? 78 : 62;
-    const gap = 210;
+    const gap = 250;
     const width = narrow ? 320 : box.w * 2 + gap + 2;
     const height = narrow ? box.h + rows * step + 2 : Math.max(rows * step - (step - box.h), box.h) + 22;
     const svg = drawn("svg", { class: "graph", viewBox: `0 0 ${width} ${height}`, width, height, role: "img" });
@@ -324,7 +330,7 @@
       const startY = middle + box.h / 2;
       const path = narrow
         ? `M24 ${middle + box.h}V${y - 10}q0 10 10 10H${x - 7}`
-        : `M${box.w + 1} ${startY}C${box.w + gap * 0.45} ${startY} ${box.w + gap * 0.3} ${y} ${x - 7} ${y}`;
+        : `M${box.w + 1} ${startY}C${box.w + gap * 0.18} ${startY} ${box.w + gap * 0.06} ${y} ${box.w + gap * 0.24} ${y}H${x - 7}`;
       svg.append(drawn("path", { class: "edge", d: path, ...(n >= related.length && { "stroke-dasharray": "3 4" }) }));
       svg.append(drawn("path", { class: "tip", d: `M${x - 1} ${y}l-9-4.5v9z` }));
     }
@@ -425,6 +431,7 @@
   }
 
   build();
+  document.querySelector(".filters").hidden = !data.findings.length;
   themed(0);
   byId("theme").addEventListener("click", () => themed(1));
   document.querySelector(".filters").addEventListener("submit", (event) => event.preventDefault());

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import fcntl
 import json
 import os
 import select
 import shutil
-import subprocess
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -31,22 +32,32 @@ class Browser:
 
     def __init__(self, program: str, profile: Path) -> None:
         # Chromium reads commands at file descriptor 3 and answers at 4, each ended by a NUL.
-        theirs_in, self._write = os.pipe()
-        self._read, theirs_out = os.pipe()
-        command = [program, *FLAGS, f"--user-data-dir={profile}", "about:blank"]
-        self._process = subprocess.Popen(
-            # The shell puts the two ends where Chromium expects them, whatever their numbers are.
-            ["sh", "-c", f'exec "$@" 3<&{theirs_in} 4>&{theirs_out}', "sh", *command],
-            pass_fds=(theirs_in, theirs_out),
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )  # fmt: skip
-        os.close(theirs_in)
-        os.close(theirs_out)
+        theirs_in, self._write = _pipe()
+        self._read, theirs_out = _pipe()
+        null = os.open(os.devnull, os.O_RDWR)
+        ends = ((null, 0), (null, 1), (null, 2), (theirs_in, 3), (theirs_out, 4))
+        self._process = os.posix_spawn(
+            program,
+            [program, *FLAGS, f"--user-data-dir={profile}", "about:blank"],
+            dict(os.environ),
+            file_actions=[(os.POSIX_SPAWN_DUP2, ours, theirs) for ours, theirs in ends],
+            setpgroup=0,
+        )
+        for end in (null, theirs_in, theirs_out):
+            os.close(end)
         self._buffer = b""
         self._number = 0
         self._session: str | None = None
+        self._scripts = True
         self.events: list[dict[str, Any]] = []
+        try:
+            self._attach()
+        except BaseException:
+            self.close()
+            raise
+
+    def _attach(self) -> None:
+        """Take the page that the browser starts with."""
         targets = self.call("Target.getTargets")["targetInfos"]
         page = next(target["targetId"] for target in targets if target["type"] == "page")
         attached = self.call("Target.attachToTarget", targetId=page, flatten=True)
@@ -85,13 +96,14 @@ class Browser:
 
     def open(self, address: str) -> None:
         """Load a page and wait until it is loaded."""
-        self.events.clear()
-        self.call("Page.navigate", url="about:blank")
-        self.events.clear()
-        self.call("Page.navigate", url=address)
-        while not any(event["method"] == "Page.loadEventFired" for event in self.events):
-            self._next()
-        self.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
+        # By way of an empty page: an address that differs in its fragment alone loads nothing.
+        for url in ("about:blank", address):
+            self.events.clear()
+            self.call("Page.navigate", url=url)
+            while not any(event["method"] == "Page.loadEventFired" for event in self.events):
+                self._next()
+        if self._scripts:
+            self.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
 
     def evaluate(self, expression: str) -> Any:
         """Return what a script's expression yields, promises awaited."""
@@ -125,6 +137,7 @@ class Browser:
 
     def scripts(self, enabled: bool) -> None:
         """Let pages that are opened from now on run scripts, or not."""
+        self._scripts = enabled
         self.call("Emulation.setScriptExecutionDisabled", value=not enabled)
 
     def screenshot(self, path: Path, whole: bool = False) -> None:
@@ -157,10 +170,20 @@ class Browser:
         self._session = None
         with contextlib.suppress(RuntimeError, OSError):
             self.call("Browser.close")
-        try:
-            self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait(10)
         os.close(self._write)
         os.close(self._read)
+        for _ in range(100):
+            if os.waitpid(self._process, os.WNOHANG)[0]:
+                return
+            time.sleep(0.1)
+        os.kill(self._process, signal.SIGKILL)
+        os.waitpid(self._process, 0)
+
+
+def _pipe() -> tuple[int, int]:
+    """Return a pipe with ends above 9, clear of the numbers that the browser's ends get."""
+    low = os.pipe()
+    read, write = (fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in low)
+    for end in low:
+        os.close(end)
+    return read, write
