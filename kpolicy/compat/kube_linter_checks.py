@@ -33,7 +33,7 @@ TEMPLATE_ONLY = frozenset(
         "no-forbidden-pull-policy",
         "claim-template-annotation",
         "dangling-service-ignoring-labels",
-    )  # fmt: skip
+    )
 )
 #: Templates of kube-linter's that have no policy, and what to do instead.
 ELSEWHERE = {"kubeconform": "the pack schema validates: kpolicy scan --pack schema"}
