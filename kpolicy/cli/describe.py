@@ -22,11 +22,26 @@ def as_text(policy: Policy) -> str:
             out.append(f"  {param.name} ({_type(param)}) = {_value(param.default)}")
             if param.description:
                 out.append(f"      {' '.join(param.description.split())}")
-    out += ["", f"Looks at: {matched(policy.match)}"]
+    out += ["", f"Looks at: {looked_at(policy)}"]
     if policy.references:
         out += ["", "Read more:", *(f"  {reference}" for reference in policy.references)]
     out += ["", f"Silence it on a resource: annotation {suppression(policy)}"]
     return "\n".join(clean(line) for line in out) + "\n"
+
+
+def looked_at(policy: Policy) -> str:
+    """Return which resources a policy meets, of whatever format it is."""
+    vap = policy.metadata.get("vap")
+    if vap is None:
+        return matched(policy.match)
+    found = []
+    for rule in vap["constraints"]["resourceRules"]:
+        groups = [group or "core" for group in rule["apiGroups"]]
+        found.append(
+            f"{', '.join(rule['resources'])} of {', '.join(groups)}"
+            f" ({', '.join(rule['operations'])})"
+        )
+    return "; ".join(found)
 
 
 def as_markdown(policy: Policy, level: int = 1) -> str:
@@ -58,7 +73,7 @@ def as_markdown(policy: Policy, level: int = 1) -> str:
             )  # fmt: skip
             out.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
         out.append("")
-    out += [f"{head}# Looks at", "", matched(policy.match), ""]
+    out += [f"{head}# Looks at", "", looked_at(policy), ""]
     out += [
         f"{head}# Silencing it", "",
         "On a resource, with an annotation:", "",

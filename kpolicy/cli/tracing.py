@@ -68,7 +68,12 @@ def trace_policy(unit: Unit, resource: Resource, evaluator: JoinEvaluator) -> Po
     bindings, _ = evaluator.bindings(resource)
     verdicts = tuple(evaluate(unit, resource, bindings, context, evaluator.around, True))
     steps: list[Step] = []
-    bindings["params"] = unit.params
+    if unit.admission is not None:
+        from kpolicy.engine.vap import first_sight
+
+        bindings = first_sight(unit, resource, bindings, context, evaluator.around) or bindings
+    else:
+        bindings["params"] = unit.params
     variables = Variables(unit.compiled.variables, bindings, context)
     bindings["variables"] = variables
     if policy.check is None:

@@ -330,6 +330,39 @@ def evaluate_admission(
     return _result(found, passed, reasons, annotations, everything)
 
 
+def first_sight(
+    unit: Unit, resource: Resource, bindings: dict[str, Any], context: Any, around: Surroundings
+) -> dict[str, Any] | None:
+    """Return what expressions read under the first binding and parameter, to be traced.
+
+    None where no binding meets the resource. `bindings` are those of an evaluation that was made.
+    """
+    admission: Admission = unit.admission
+    snapshot = around.snapshot
+    asked: Incoming = bindings[_ASKED]
+
+    def namespace_labels(name: str) -> Mapping[str, Any]:
+        labels: Mapping[str, Any] = admission.namespace(snapshot, resource.scope, name)["metadata"][
+            "labels"
+        ]
+        return labels
+
+    met = admission.constraints.match(asked, namespace_labels)
+    for binding in admission.bindings if met.met else ():
+        if binding.constraints and not binding.constraints.match(asked, namespace_labels).met:
+            continue
+        try:
+            params = _params(admission, binding, asked, resource, snapshot, snapshot.kinds)
+        except (_Refused, _Absent):
+            continue
+        seen = _World(unit, bindings, asked, met, params[0], context).bindings
+        seen["namespaceObject"] = None
+        if asked.namespace and not asked.is_namespace:
+            seen["namespaceObject"] = admission.namespace(snapshot, resource.scope, asked.namespace)
+        return seen
+    return None
+
+
 def _result(
     found: Mapping[tuple[int, str, str], Verdict],
     passed: bool,

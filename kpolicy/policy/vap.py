@@ -149,7 +149,6 @@ def _load_policy(document: SourceNode) -> Loaded:
     policy = Policy(
         id=name,
         severity="error",
-        title=name,
         category="admission",
         params=(),
         match_conditions=_named(read, spec.get("matchConditions"), "spec.matchConditions", False),

@@ -360,3 +360,30 @@ def test_the_command_line(tmp_path, monkeypatch):
     ]  # fmt: skip
     assert found[0]["details"]["reason"] == "Invalid"
     assert result.exit_code == 1
+
+
+def test_a_trace_reads_the_parameter(tmp_path, monkeypatch):
+    from click.testing import CliRunner
+
+    from kpolicy.cli.main import main
+
+    monkeypatch.chdir(tmp_path)
+    policies = [by_config(), binding(**reference(name="limits"))]
+    (tmp_path / "policy.yaml").write_text(yaml.safe_dump_all(policies))
+    (tmp_path / "in.yaml").write_text(yaml.safe_dump_all([deployment(), limits()]))
+    words = "trace p --resource Deployment/web -p policy.yaml --no-builtin in.yaml"
+    shown = CliRunner().invoke(main, words.split()).stdout
+    assert "object.spec.replicas <= int(params.data.max) => false" in shown
+    assert 'params.data.max => "3"' in shown
+    assert "=> fail: at most 3" in shown
+
+
+def test_a_policy_is_explained(tmp_path, monkeypatch):
+    from click.testing import CliRunner
+
+    from kpolicy.cli.main import main
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "policy.yaml").write_text(yaml.safe_dump(by_config()))
+    shown = CliRunner().invoke(main, ["explain", "p", "-p", "policy.yaml", "--no-builtin"]).stdout
+    assert "Looks at: deployments of apps (CREATE, UPDATE)" in shown
