@@ -42,6 +42,7 @@ TOP = 6
 
 _STATUSES = ("error", "warning", "info", "pass", "skip", "suppressed")
 _CLASSES = {"skip": "skipped"}
+_CODE_SPAN = re.compile(r"`([^`]+)`")
 _PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
 _IN_SCRIPT = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
 
@@ -159,6 +160,8 @@ class _Island:
             data["sev"] = finding.severity
         if finding.place.pointer:
             data["ptr"] = one_line(finding.place.pointer)
+        if finding.fix is not None:
+            data["mends"] = 1
         if finding.scope:
             data["scope"] = one_line(finding.scope)
         if finding.certainty:
@@ -318,8 +321,8 @@ def _folded(items: list[str], around: tuple[str, str]) -> Iterator[str]:
 
 def _remark(location: SourceLocation | None, message: str, hint: str = "") -> str:
     where = f'<p class="place">{_inline(str(location))}</p>' if location else ""
-    more = f'<p class="message">{_prose(hint)}</p>' if hint else ""
-    return f'<li>{where}<p class="message">{_prose(message)}</p>{more}</li>'
+    more = f'<p class="message">{_marked_up(hint)}</p>' if hint else ""
+    return f'<li>{where}<p class="message">{_marked_up(message)}</p>{more}</li>'
 
 
 def _overview(report: Report) -> Iterator[str]:
@@ -392,7 +395,9 @@ def _plain_finding(finding: Finding, island: _Island, helped: set[str]) -> Itera
         yield "</ul>"
     if finding.remediation.strip() and finding.policy not in helped and status in SEVERITIES:
         helped.add(finding.policy)
-        yield f"<p>Fix: {_inline(finding.remediation)}</p>"
+        yield f"<p>Fix: {_marked_up(finding.remediation)}</p>"
+    if finding.fix is not None and status in SEVERITIES:
+        yield "<p><code>kpolicy scan --fix</code> mends it.</p>"
     yield "</li>"
 
 
@@ -403,6 +408,11 @@ def _titled(resource: ResourceRef) -> str:
 
 def _inline(text: str) -> str:
     return xml_text(one_line(text))
+
+
+def _marked_up(text: str) -> str:
+    """Return text with its code spans as elements; nothing else of Markdown is read."""
+    return _CODE_SPAN.sub(r"<code>\1</code>", _prose(text))
 
 
 def _prose(text: str) -> str:

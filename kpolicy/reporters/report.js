@@ -234,12 +234,29 @@
       }
       box.append(element("div", "", "", element("h4", "", "Related places"), related));
     }
-    if (policy.fix && finding.s < 3) box.append(element("div", "fix", "", element("h4", "", "How to fix it"), element("p", "prose", policy.fix)));
+    if ((policy.fix || finding.mends) && finding.s < 3) {
+      const fix = element("div", "fix", "", element("h4", "", "How to fix it"));
+      if (policy.fix) fix.append(prose(policy.fix));
+      if (finding.mends) fix.append(prose("`kpolicy scan --fix` mends it."));
+      box.append(fix);
+    }
     if (policy.text || policy.title) {
-      box.append(element("div", "", "", element("h4", "", policy.title || policy.id), element("p", "prose", policy.text)));
+      box.append(element("div", "", "", element("h4", "", policy.title || policy.id), prose(policy.text)));
     }
     box.append(facts(finding, policy));
     return box;
+  }
+
+  // Of Markdown, code is what matters here: fenced blocks and spans become elements, the rest stays text.
+  function prose(text) {
+    const made = element("p", "prose");
+    for (const part of (text ?? "").split(/(^```[^\n]*\n[\s\S]*?\n```$|`[^`\n]+`)/m)) {
+      const fenced = /^```[^\n]*\n([\s\S]*)\n```$/.exec(part);
+      if (fenced) made.append(element("code", "block", fenced[1]));
+      else if (/^`[^`]+`$/.test(part)) made.append(element("code", "", part.slice(1, -1)));
+      else made.append(part);
+    }
+    return made;
   }
 
   function facts(finding, policy) {
@@ -340,19 +357,20 @@
       if (narrow) svg.append(drawn("text", { class: "relation halo", x: 34, y: topOf(n) - 8 }, label));
       else svg.append(drawn("text", { class: "relation halo", x: x - 14, y: y - 7, "text-anchor": "end" }, label));
     }
-    svg.append(node(finding.r, 1, middle, box, "subject"));
-    related.forEach((one, n) => svg.append(node(one.r, x, topOf(n), box, "")));
+    svg.append(node(finding, 1, middle, box, "subject"));
+    related.forEach((one, n) => svg.append(node(one, x, topOf(n), box, "")));
     if (rest) svg.append(drawn("text", { x: x + 8, y: topOf(related.length) + box.h / 2 + 4 }, `and ${number.format(rest)} more`));
     return svg;
   }
 
-  function node(index, x, y, box, role) {
+  function node({ r: index, at: place }, x, y, box, role) {
     const resource = resourceOf(index);
+    const file = at(place.slice(0, 2)).split("/").pop();
     const made = drawn("g", { class: role });
     made.append(
-      drawn("title", {}, `${resource.a} ${titled(resource)}`),
+      drawn("title", {}, `${resource.a} ${titled(resource)} at ${at(place)}`),
       drawn("rect", { x, y, width: box.w, height: box.h, rx: 9 }),
-      drawn("text", { class: "kind", x: x + 12, y: y + 17 }, shortened(resource.k, 36)),
+      drawn("text", { class: "kind", x: x + 12, y: y + 17 }, shortened(`${resource.k} · ${file}`, 37)),
       drawn("text", { x: x + 12, y: y + 35 }, shortened(named(resource), 29)),
     );
     return made;

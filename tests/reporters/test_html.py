@@ -29,7 +29,7 @@ from report_samples import (
 
 import kpolicy.reporters
 from kpolicy.errors import Problem
-from kpolicy.findings import Place, PolicyInfo, Related, Report, ResourceRef, Suppression
+from kpolicy.findings import Fix, Place, PolicyInfo, Related, Report, ResourceRef, Suppression
 from kpolicy.location import SourceLocation
 from kpolicy.manifests.model import Invalid, Note
 from kpolicy.reporters.html import LONGEST, TOP, render
@@ -275,6 +275,21 @@ def test_the_plain_list_says_all_that_matters() -> None:
     ):  # fmt: skip
         assert said in plain
     assert plain.count("Fix: Use a fixed version") == 1
+
+
+def test_a_finding_that_a_fix_mends_says_so() -> None:
+    mended = finding(fix=Fix(0, "", ()))
+    for given, said in ((mended, True), (finding(), False)):
+        text = render(Report(findings=(given,)), context())
+        assert ("mends" in island(text)["findings"][0]) is said
+        plain = text.partition("<noscript>")[2]
+        assert ("<code>kpolicy scan --fix</code> mends it" in plain) is said
+
+
+def test_code_spans_of_a_remediation_are_elements_and_hold_no_markup() -> None:
+    report = Report(findings=(finding(remediation="Set `a: <b>` and\n`c`."),))
+    plain = render(report, context()).partition("<noscript>")[2]
+    assert "Fix: Set <code>a: &lt;b&gt;</code> and&#10;<code>c</code>." in plain
 
 
 def test_the_summary_says_when_nothing_was_scanned() -> None:

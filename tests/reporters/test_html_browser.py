@@ -12,7 +12,7 @@ import pytest
 from report_samples import FULL, SPLIT, WEB, context, finding
 from test_html import HOSTILE_PARTS, everywhere
 
-from kpolicy.findings import Place, Related, Report, ResourceRef
+from kpolicy.findings import Fix, Place, Related, Report, ResourceRef
 from kpolicy.location import SourceLocation
 from kpolicy.reporters.html import render
 
@@ -140,12 +140,24 @@ def test_an_opened_finding_marks_its_line_and_draws_its_relations(opened: Opener
     )
     texts = page.evaluate("[...document.querySelectorAll('.graph text')].map(e => e.textContent)")
     assert texts == [
-        "shared-volume-claim", "StatefulSet", "shop/log-shipper", "Deployment", "shop/web",
+        "shared-volume-claim", "StatefulSet · logger.yaml:8", "shop/log-shipper",
+        "Deployment · web.yaml:14", "shop/web",
     ]  # fmt: skip
     assert "Run the helper as a sidecar" in page.evaluate(
         "document.querySelector('.fix').textContent"
     )
     assert page.problems == []
+
+
+def test_code_in_a_remediation_is_code_and_the_rest_is_text(opened: Opener) -> None:
+    help_text = "Set `a: <b>`:\n```yaml\nspec:\n  x: 1 # <i>\n```\nor **not**."
+    page = opened(Report(findings=(finding(remediation=help_text, fix=Fix(0, "", ())),)))
+    page.evaluate(OPEN_FIRST)
+    texts = "[...document.querySelectorAll('.fix code')].map(e => e.textContent)"
+    assert page.evaluate(texts) == ["a: <b>", "spec:\n  x: 1 # <i>", "kpolicy scan --fix"]
+    assert page.evaluate("document.querySelector('.fix').textContent").endswith(
+        "or **not**.kpolicy scan --fix mends it."
+    )
 
 
 def test_the_page_is_used_by_keys_alone(opened: Opener) -> None:
