@@ -14,7 +14,6 @@ from kpolicy.policy.model import Violation
 from kpolicy.records import dataclass
 from kpolicy.relations.claims import MOUNTS_CLAIM, SHARED_VOLUME_CLAIM
 from kpolicy.relations.model import Entry, Relation, Side
-from kpolicy.relations.reading import element_at
 
 from kpolicy_kubepattern.messages import filled
 from kpolicy_kubepattern.relationships import Way
@@ -98,7 +97,7 @@ class Pattern:
             other: Resource = hit.resource
             yield Violation(
                 self._said(resource, other),
-                at=element_at(resource.body, hit.here.pointer) if hit.here.pointer else None,
+                at=hit.here.pointer or None,
                 item=f"{other.kind}/{other.key.namespace}/{other.name}",
                 related=(other, *self._claims(resource, other, snapshot), *met),
             )

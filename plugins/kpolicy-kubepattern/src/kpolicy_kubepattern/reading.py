@@ -117,11 +117,12 @@ def _condition(
     if name in WITHOUT_VALUES:
         if values:
             reader.problem(f"{what}: {name} takes no values", at, "write values: []")
+    elif name in (*NUMBERS, *SIZES):
+        if len(values) != 1 or integer(values[0]) is None:
+            reader.problem(f"{what}: {name} needs one value, an integer", at)
+            return None
     elif not values:
         reader.problem(f"{what}: {name} needs values", at)
-    elif name in (*NUMBERS, *SIZES) and (len(values) != 1 or integer(values[0]) is None):
-        reader.problem(f"{what}: {name} needs one value, an integer", at)
-        return None
     return Condition(path, name, values, spread=key == "key")
 
 

@@ -88,7 +88,6 @@ class _Spec:
         )
         self.subjects: dict[str, Subject] = {}
         self.leader: Subject | None = None
-        self.resources_read = True
 
     def read(self) -> Pattern | None:
         """Return the pattern; None where the reader has problems that leave none."""
@@ -146,7 +145,7 @@ class _Spec:
                 continue
             if id_ in self.subjects:
                 reader.problem(f'two resources have the id "{id_}"', id_node.location)
-            self.subjects[id_] = subject
+            self.subjects.setdefault(id_, subject)
             if reader.boolean(fields.get("leader"), f"{here}.leader"):
                 if self.leader is not None:
                     reader.problem(

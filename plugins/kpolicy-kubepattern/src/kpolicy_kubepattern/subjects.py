@@ -70,7 +70,12 @@ class Subject:
         return {**body, "metadata": metadata}
 
     def passes(self, resource: Resource, kinds: Kinds) -> bool:
-        """Return whether a resource is of the kind and its filters hold."""
+        """Return whether a resource is of the kind and its filters hold.
+
+        What the API server refuses for a value of a wrong type is in no cluster.
+        """
+        if resource.decoding == "wrong-type":
+            return False
         view = self.view(resource, kinds)
         return view is not None and self.filters.hold(view)
 
