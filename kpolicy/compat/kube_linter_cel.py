@@ -1,8 +1,7 @@
 """kube-linter's template `cel-expression`: an expression that gives the text of a finding.
 
 Source: kube-linter's documentation of the template. `object` is the object, `objects` is every
-object of its directory; both are JSON as Go reads it: all numbers are doubles, and a null field of
-a decoded object is absent.
+object of its directory; both are JSON as Go writes and reads it (`kpolicy.compat.go_json`).
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from kpolicy.compat.go_json import as_go_writes
 from kpolicy.policy.model import Violation
 
 if TYPE_CHECKING:
@@ -77,16 +77,5 @@ class CelCheck:
     def _body(self, resource: Resource) -> Any:
         known = self._bodies.get(id(resource))
         if known is None or known[0] is not resource:
-            known = self._bodies[id(resource)] = (resource, as_go_reads(resource.body))
+            known = self._bodies[id(resource)] = (resource, as_go_writes(resource.body))
         return known[1]
-
-
-def as_go_reads(value: Any) -> Any:
-    """Return a JSON value with numbers as doubles and without null fields."""
-    if isinstance(value, Mapping):
-        return {key: as_go_reads(item) for key, item in value.items() if item is not None}
-    if isinstance(value, (list, tuple)):
-        return [as_go_reads(item) for item in value]
-    if isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    return value

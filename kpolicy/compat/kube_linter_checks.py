@@ -158,6 +158,7 @@ def _values(
     given: Mapping[str, Any], template: Template, places: _Places, problems: list[Problem]
 ) -> dict[str, Any]:
     """Return the template's parameters by lower-case name, `zero` where one is absent."""
+    before = len(problems)
     declared = {param.name.lower(): param for param in template.params}
     values = {name: param.zero for name, param in declared.items()}
     for key, value in given.items():
@@ -186,7 +187,7 @@ def _values(
                     param.description,
                 ),
             )
-    if len(problems) == 0:
+    if len(problems) == before:
         problems.extend(_contradictions(template, values, places))
     return values
 
