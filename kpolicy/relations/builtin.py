@@ -17,6 +17,7 @@ def relations() -> tuple[Relation, ...]:
         claims,
         classes,
         configuration,
+        krateo,
         kube_linter,
         mentions,
         monitors,
@@ -41,5 +42,6 @@ def relations() -> tuple[Relation, ...]:
         *accounts.RELATIONS,
         *ownership.RELATIONS,
         *classes.RELATIONS,
+        *krateo.RELATIONS,
         *kube_linter.relations(),
     )
