@@ -118,7 +118,9 @@ def catalogue_of(toolbox: Toolbox, request: ScanRequest, config: Config) -> Cata
     if catalogue.problems:
         return catalogue
     # What declared relations compile to is not kept; neither are the policies that use them.
-    return catalogue if catalogue.relations else replace(catalogue, key=key)
+    if catalogue.relations or catalogue.notes:
+        return catalogue
+    return replace(catalogue, key=key)
 
 
 def _compiled_at_build(toolbox: Toolbox) -> Path | None:

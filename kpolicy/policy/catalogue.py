@@ -49,6 +49,8 @@ class Catalogue:
     """What compiling gave earlier, by id, where a cache had it (see `kpolicy.policy.stored`)."""
     key: str = ""
     """The cache's key of this set of files; "" = not cached."""
+    notes: tuple[str, ...] = ()
+    """What is to be said of documents that are no policies of a gate; such a set is not cached."""
 
     @property
     def packs(self) -> tuple[str, ...]:
@@ -224,6 +226,7 @@ def build(
         from kpolicy.policy.vap_parts import assemble
 
         found, wrong = assemble(found, parts, wrong)
+    notes = [part.data["text"] for part in parts if part.kind == "note"]
     found.extend(python)
     wrong.extend(p for p in duplicates(found) if p not in wrong)
     by_id: dict[str, Policy] = {}
@@ -235,4 +238,5 @@ def build(
         MappingProxyType(texts),
         tuple(relations),
         tuple(drafts),
+        notes=tuple(notes),
     )

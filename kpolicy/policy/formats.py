@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 class Part:
     """What a document gives that is no policy by itself, but part of one in any of the files.
 
-    `kind` says what `data` is: "vap-binding", or "resource" for a document that no format reads,
-    which may be a parameter of a policy or define its kind. `problem` is what is wrong with it
+    `kind` says what `data` is: "vap-binding", "note" (`text` is to be said once), or "resource" for
+    a document that no format reads, which may be a parameter of a policy or define its kind.
+    `problem` is what is wrong with it
     unless somebody takes it.
     """
 
@@ -104,7 +105,10 @@ def _load_validating(document: SourceNode) -> Loaded:
 VALIDATING = PolicyFormat(
     name="validating-admission-policy",
     api_version="admissionregistration.k8s.io/",
-    kinds=("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"),
+    kinds=(
+        "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding",
+        "MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding",
+    ),
     load=_load_validating,
     doc="Kubernetes' ValidatingAdmissionPolicy with its Bindings and parameters",
-)
+)  # fmt: skip

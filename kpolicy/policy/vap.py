@@ -35,6 +35,10 @@ _SPEC = (
     "paramKind", "matchConstraints", "validations", "failurePolicy", "auditAnnotations",
     "matchConditions", "variables",
 )  # fmt: skip
+_MUTATING = (
+    "paramKind", "matchConstraints", "variables", "mutations", "failurePolicy",
+    "matchConditions", "reinvocationPolicy",
+)  # fmt: skip
 _BINDING = ("policyName", "paramRef", "matchResources", "validationActions")
 _MATCH = (
     "namespaceSelector", "objectSelector", "resourceRules", "excludeResourceRules", "matchPolicy",
@@ -90,6 +94,10 @@ def load_validating(document: SourceNode) -> Loaded:
     kind = document.get("kind")
     if kind is not None and kind.value == "ValidatingAdmissionPolicyBinding":
         return _load_binding(document)
+    if kind is not None and kind.value == "MutatingAdmissionPolicy":
+        return _load_mutating(document)
+    if kind is not None and kind.value == "MutatingAdmissionPolicyBinding":
+        return Loaded()
     return _load_policy(document)
 
 
@@ -166,6 +174,32 @@ def _load_policy(document: SourceNode) -> Loaded:
     if reader.problems:
         return Loaded((), tuple(reader.problems), drafts=(policy,))
     return Loaded((policy,))
+
+
+def _load_mutating(document: SourceNode) -> Loaded:
+    """Return what of a MutatingAdmissionPolicy can be checked, and a note: a gate mutates nothing.
+
+    Its match conditions and variables are compiled as a draft's; its mutations make types of
+    their own (`Object{...}`, `JSONPatch{...}`) and are not.
+    """
+    read = _Lenient(document)
+    reader = read.reader
+    _check_version(read, document)
+    top = read.fields(document, "", _TOP, ("metadata", "spec"))
+    name = _metadata_name(read, top)
+    spec = read.fields(top.get("spec"), "spec", _MUTATING, ("matchConstraints", "mutations"))
+    match_resources(read, spec.get("matchConstraints"), "spec.matchConstraints", True)
+    param_kind = _param_kind(read, spec.get("paramKind"))
+    draft = Policy(
+        id=name,
+        match_conditions=_named(read, spec.get("matchConditions"), "spec.matchConditions", False),
+        variables=_named(read, spec.get("variables"), "spec.variables", True),
+        location=document.location,
+        metadata={"free-params": param_kind is not None, "no-params": param_kind is None},
+    )
+    text = f"{document.location}: MutatingAdmissionPolicy {name} is not evaluated by a gate"
+    part = Part("note", {"text": text}, document.location)
+    return Loaded((), tuple(reader.problems), drafts=(draft,), parts=(part,))
 
 
 def _listed(spec: dict[str, SourceNode], key: str) -> bool:
