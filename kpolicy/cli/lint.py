@@ -192,7 +192,7 @@ def lint(paths: tuple[str, ...], **options: Any) -> int:
     report, request = _scan(paths, lint, lines, remembering)
     entries, unreadable, loaded = entries_of(
         report, lint, lambda path: "<standard input>" if path == "<stdin>" else absolute(path),
-        options["fail_on_invalid_resource"],
+        options["fail_on_invalid_resource"], lines,
     )  # fmt: skip
     if options["verbose"]:
         for entry in unreadable:

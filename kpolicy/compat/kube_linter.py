@@ -5,6 +5,7 @@ Source: kube-linter's documentation of its command line and configuration file.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -224,14 +225,18 @@ def selected(lint: Lint) -> tuple[str, ...]:
 
 
 def entries_of(
-    report: Report, lint: Lint, resolve: Any, invalid: bool
+    report: Report, lint: Lint, resolve: Any, invalid: bool, lines: Any
 ) -> tuple[list[Entry], list[Entry], int]:
     """Return the reports, the objects that could not be loaded, and how many could be.
 
-    `resolve` makes a shown path absolute; with `invalid` what could not be loaded is reported too.
+    `resolve` makes a shown path absolute; with `invalid` what could not be loaded is reported too;
+    `lines` gives the lines of a file by its shown path.
     """
+    document = _Documents(lines)
     names = {check.name: check for check in lint.checks}
-    found = [_entry(f, names, resolve) for f in report.findings if f.policy != _UNREADABLE]
+    found = [
+        _entry(f, names, resolve, document) for f in report.findings if f.policy != _UNREADABLE
+    ]
     unreadable: dict[tuple[str, int, str], Entry] = {}
     broken: set[tuple[str, Any]] = set()
     for finding in (*report.findings, *report.suppressed):
@@ -249,7 +254,26 @@ def entries_of(
     return (ordered + invalid_entries if invalid else ordered), invalid_entries, loaded
 
 
-def _entry(finding: Finding, checks: Mapping[str, Check], resolve: Any) -> Entry:
+class _Documents:
+    """Tells the YAML documents of files apart by their lines."""
+
+    def __init__(self, lines: Any) -> None:
+        self._lines = lines
+        self._breaks: dict[str, list[int]] = {}
+
+    def __call__(self, location: SourceLocation) -> int:
+        """Return the number of the document that a line is in."""
+        path = location.path
+        if path not in self._breaks:
+            self._breaks[path] = [
+                number for number, text in enumerate(self._lines(path), 1) if text.startswith("---")
+            ]
+        return bisect_left(self._breaks[path], location.line)
+
+
+def _entry(
+    finding: Finding, checks: Mapping[str, Check], resolve: Any, document: _Documents
+) -> Entry:
     check = checks.get(finding.policy)
     ref = finding.resource
     return Entry(
@@ -262,6 +286,7 @@ def _entry(finding: Finding, checks: Mapping[str, Check], resolve: Any) -> Entry
         ref.api_version,
         ref.kind,
         finding.place.location.line,
+        document(finding.place.location),
     )
 
 
@@ -276,10 +301,11 @@ def _unreadable(finding: Finding, resolve: Any) -> Entry:
 def in_order(entries: Sequence[Entry]) -> list[Entry]:
     """Return the reports in kube-linter's order: directory, file, object, check."""
 
-    def object_of(entry: Entry) -> tuple[str, ...]:
-        return (entry.path, entry.api_version, entry.kind, entry.namespace, entry.name)
+    def object_of(entry: Entry) -> tuple[Any, ...]:
+        identity = (entry.api_version, entry.kind, entry.namespace, entry.name)
+        return (entry.path, entry.document, *identity)
 
-    first: dict[tuple[str, ...], int] = {}
+    first: dict[tuple[Any, ...], int] = {}
     for entry in entries:
         key = object_of(entry)
         first[key] = min(first.get(key, entry.line), entry.line)

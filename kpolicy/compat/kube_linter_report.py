@@ -56,6 +56,8 @@ class Entry:
     api_version: str = ""
     kind: str = ""
     line: int = 0
+    document: int = 0
+    """Number of the YAML document in its file; copies of one object stay apart by it."""
 
     @property
     def group(self) -> str:

@@ -331,3 +331,11 @@ def test_checks_and_templates_are_listed(lint: Run) -> None:
     assert by_key["required-label"]["Parameters"][0]["Required"] is True
     assert "Key: ports\n" in lint("templates", "list").stdout
     assert "**Key**: `ports`" in lint("templates", "list", "--format=markdown").stdout
+
+
+def test_reports_come_by_object_also_where_two_are_called_alike(lint: Run, tmp_path: Path) -> None:
+    (tmp_path / "two.yaml").write_text(f"{DEPLOYMENT}---\n{DEPLOYMENT}")
+    args = ("--do-not-auto-add-defaults", "--include=ssh-port,host-network", "--format=json")
+    assert [c for c, _ in reports(lint("two.yaml", *args))] == [
+        "host-network", "ssh-port", "host-network", "ssh-port",
+    ]  # fmt: skip
