@@ -37,6 +37,10 @@ class Introduced:
     findings: list[tuple[Finding, Anchor]]
     """Introduced findings in the order of the report."""
 
+    def sparing(self, names: bool) -> Introduced:
+        """Return it without what no report needs (see `Tally.sparing`)."""
+        return replace(self, tally=self.tally.sparing(names))
+
 
 def discover_base(request: ScanRequest, toolbox: Toolbox, options: SourceOptions) -> Discovery:
     """Return the files of the base under the paths that they have in the head.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import field
+from dataclasses import field, replace
 from typing import Any
 
 from kpolicy.engine.evaluate import Unit, Verdict, evaluate, skipped
@@ -13,6 +13,7 @@ from kpolicy.engine.findings import Anchor, Placer, Raw, anchor_of, raw_of, ref_
 from kpolicy.engine.plan import Plan
 from kpolicy.engine.request_object import request_of
 from kpolicy.engine.rows import Pending, Row, RowMaker
+from kpolicy.frozen import FrozenDict
 from kpolicy.manifests.model import Invalid, Limits, ManifestFile, Note, Skipped
 from kpolicy.records import dataclass
 from kpolicy.relations.context import JoinContext
@@ -82,6 +83,19 @@ class Tally:
         self.documents += other.documents
         self.resource_count += other.resource_count
         self.evaluations += other.evaluations
+
+    def sparing(self, names: bool) -> Tally:
+        """Return what a report is made of: no bodies and, unless `names`, no resources at all."""
+        nothing = FrozenDict()
+        return replace(
+            self,
+            resources=[replace(r, body=nothing, written=None) for r in self.resources if names],
+            rows=[
+                r._replace(filed=(), bits=frozenset(), pending=(), body=None)
+                for r in self.rows
+                if names
+            ],
+        )
 
 
 @contextmanager

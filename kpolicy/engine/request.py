@@ -13,6 +13,7 @@ from kpolicy.records import dataclass
 
 if TYPE_CHECKING:
     from kpolicy.cel.declarations import Library
+    from kpolicy.engine.supervision import PluginCalls
     from kpolicy.findings import Finding
     from kpolicy.manifests.model import Source
     from kpolicy.policy.formats import PolicyFormat
@@ -125,5 +126,7 @@ class Toolbox:
     """Plugins' post-processing, called once after suppression."""
     digest: str = ""
     """Changes whenever a plugin, its version or (editable) its files change; part of cache keys."""
+    calls: PluginCalls | None = None
+    """The calls of plugins' code, which a scan supervises; None = none is a stranger's."""
     factory: ToolboxFactory | None = None
     """For worker processes that are not forked; None = such a scan stays in one process."""

@@ -20,8 +20,9 @@ from kpolicy.engine.plan import Plan, make_plan
 from kpolicy.engine.request import ScanRequest, Toolbox
 from kpolicy.engine.scopes import copies_note
 from kpolicy.engine.settings import effective_config, world_of
+from kpolicy.engine.supervision import supervised
 from kpolicy.findings import Finding, Report, Summary
-from kpolicy.manifests.model import ManifestFile, Note
+from kpolicy.manifests.model import Discovery, ManifestFile, Note
 from kpolicy.suppress.apply import Rules, apply
 
 
@@ -59,9 +60,39 @@ def _scan(request: ScanRequest, toolbox: Toolbox) -> Report:
 
         base = discover_base(request, toolbox, options_of(request, config))
         base = arranged(base, request, config)
-        found = compare(request, toolbox, config, plan, settings, discovery, base)
+        found = supervised(
+            toolbox.calls,
+            lambda: compare(request, toolbox, config, plan, settings, discovery, base).sparing(
+                _is_needed(plan)
+            ),
+        )
         clock.lap("compare")
         return _report(request, toolbox, config, plan, found.tally, files, clock, found.findings)
+
+    def phases() -> tuple[Tally, _Clock]:
+        tally = _phases(request, toolbox, config, plan, settings, discovery, clock)
+        return tally.sparing(_is_needed(plan)), clock
+
+    tally, clock = supervised(toolbox.calls, phases)
+    return _report(request, toolbox, config, plan, tally, files, clock)
+
+
+def _is_needed(plan: Plan) -> bool:
+    """Return whether the report asks which resources there were."""
+    return any(unit.admission is not None for unit in plan.units)
+
+
+def _phases(
+    request: ScanRequest,
+    toolbox: Toolbox,
+    config: Config,
+    plan: Plan,
+    settings: Settings,
+    discovery: Discovery,
+    clock: _Clock,
+) -> Tally:
+    """Evaluate all policies on all files."""
+    files = {file.path: file for file in discovery.files}
     plan.patience.expect(len(discovery.files))
     jobs = jobs_for(discovery.files, request.jobs)
     if jobs > 1:
@@ -85,7 +116,7 @@ def _scan(request: ScanRequest, toolbox: Toolbox) -> Report:
         join = join_rows if jobs > 1 else join_whole
         join(plan, settings, tally, files, world)
     clock.lap("join")
-    return _report(request, toolbox, config, plan, tally, files, clock)
+    return tally
 
 
 def watch(
@@ -152,6 +183,7 @@ def _report(
         known = [f for f in outcome.suppressed if _is_known(f)]
         write_baseline(request.write_baseline, [*reported, *known])
     notes = [*(Note(text) for text in config.notes), *tally.notes, *outcome.notes]
+    notes += [Note(text) for text in plan.catalogue.notes]
     if any(unit.admission is not None for unit in plan.units):
         from kpolicy.engine.vap_inputs import admission_notes
 

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from kpolicy.engine.deadline import DidNotReturn
+from kpolicy.engine.supervision import Ended, PluginCalls
 from kpolicy.errors import PluginError, Problem
-from kpolicy.plugins.deadline import deadline
 
 if TYPE_CHECKING:
     from kpolicy.cel.declarations import Library, Overload
@@ -26,17 +27,17 @@ if TYPE_CHECKING:
     from kpolicy.snapshot.snapshot import Snapshot
 
 
-def guard_library(library: Library, plugin: str, seconds: float) -> Library:
+def guard_library(library: Library, plugin: str, calls: PluginCalls) -> Library:
     """Return the library with every overload wrapped in `guard_overload`."""
     functions = tuple(
-        replace(f, overloads=tuple(guard_overload(o, f.name, plugin, seconds) for o in f.overloads))
+        replace(f, overloads=tuple(guard_overload(o, f.name, plugin, calls) for o in f.overloads))
         for f in library.functions
     )
     return replace(library, functions=functions)
 
 
-def guard_overload(overload: Overload, function: str, plugin: str, seconds: float) -> Overload:
-    """Return the overload so that all it can raise is `CelError`, within `seconds`.
+def guard_overload(overload: Overload, function: str, plugin: str, calls: PluginCalls) -> Overload:
+    """Return the overload so that all it can raise is `CelError`, in the time that `calls` allows.
 
     A result that does not fit the declared type is an error too: it would fail far from its cause.
     """
@@ -45,23 +46,20 @@ def guard_overload(overload: Overload, function: str, plugin: str, seconds: floa
     implementation = overload.implementation
     fits = _fits(overload.result.name)
     label = f'function "{function}" of plugin "{plugin}"'
-
-    overdue = False
+    # Once is enough: a loop for each resource would make the scan endless all the same.
+    unit = calls.unit(f'plugin "{plugin}", hook kpolicy_cel_libraries: function "{function}"')
 
     def guarded(*arguments: Any) -> Any:
-        nonlocal overdue
-        if overdue:
-            # Once is enough: a loop for each resource would make the scan endless all the same.
-            raise CelError(f"{label} did not return within {seconds:g} s; it is not called again")
         try:
-            with deadline(seconds):
+            with calls.call(unit):
                 result = implementation(*arguments)
         except CelError:
             raise
-        except TimeoutError as error:
-            overdue = True
+        except Ended as error:
+            raise CelError(f"{label} {error}") from error
+        except DidNotReturn as error:
             raise CelError(f"{label} {error}; it is not called again") from error
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise CelError(f"{label} failed: {_words(error)}") from error
         if not fits(result):
             raise CelError(f"{label} returned {type(result).__name__}, declared {overload.result}")
@@ -85,12 +83,15 @@ def _fits(name: str) -> Callable[[Any], bool]:
     return lambda value: True
 
 
-def guard_relation(relation: Relation, report: Callable[[str], None], seconds: float) -> Relation:
+def guard_relation(
+    relation: Relation, plugin: str, report: Callable[[str], None], calls: PluginCalls
+) -> Relation:
     """Return the relation so that a failure is reported and relates nothing.
 
     `report` records what went wrong; in a worker process, whose records nobody reads, it raises.
     """
     label = f'relation "{relation.name}"'
+    unit = calls.unit(f'plugin "{plugin}", hook kpolicy_relations: {label}')
 
     def side(given: Side) -> Side:
         entries = given.entries
@@ -99,9 +100,14 @@ def guard_relation(relation: Relation, report: Callable[[str], None], seconds: f
             from kpolicy.relations.model import Entry
 
             try:
-                with deadline(seconds):
+                with calls.call(unit):
                     found = tuple(entries(resource, kinds))
-            except Exception as error:
+            except (Ended, DidNotReturn) as error:
+                # Recorded by what watches the calls, if anybody does.
+                if calls.is_lost:
+                    report(f"{label} {error}")
+                return ()
+            except (Exception, SystemExit) as error:
                 report(f"{label} failed on {_named(resource)}: {_words(error)}")
                 return ()
             for entry in found:
@@ -125,8 +131,13 @@ def guard_relation(relation: Relation, report: Callable[[str], None], seconds: f
 
         def guarded_matches(*arguments: Any) -> bool:
             try:
-                return bool(matches(*arguments))
-            except Exception as error:
+                with calls.call(unit):
+                    return bool(matches(*arguments))
+            except (Ended, DidNotReturn) as error:
+                if calls.is_lost:
+                    report(f"{label} {error}")
+                return False
+            except (Exception, SystemExit) as error:
                 report(f"{label} failed in matches(): {_words(error)}")
                 return False
 
@@ -134,9 +145,10 @@ def guard_relation(relation: Relation, report: Callable[[str], None], seconds: f
     return replace(relation, **changes)
 
 
-def guard_check(check: PythonCheck, plugin: str, policy: str, seconds: float) -> PythonCheck:
+def guard_check(check: PythonCheck, plugin: str, policy: str, calls: PluginCalls) -> PythonCheck:
     """Return a Python policy's function so that all it can raise is `PluginError`."""
     label = f'plugin "{plugin}", hook kpolicy_policies: policy "{policy}"'
+    unit = calls.unit(label)
 
     def guarded(
         resource: Resource, snapshot: Snapshot, params: Mapping[str, Any]
@@ -144,9 +156,11 @@ def guard_check(check: PythonCheck, plugin: str, policy: str, seconds: float) ->
         from kpolicy.policy.model import Violation
 
         try:
-            with deadline(seconds):
+            with calls.call(unit):
                 found = tuple(check(resource, snapshot, params))
-        except Exception as error:
+        except (Ended, DidNotReturn) as error:
+            raise PluginError(Problem(f"{label} {error}")) from error
+        except (Exception, SystemExit) as error:
             what = f"{label} failed on {_named(resource)}: {_words(error)}"
             raise PluginError(Problem(what)) from error
         for violation in found:
@@ -218,6 +232,6 @@ def _named(resource: Resource) -> str:
     return f"{resource.kind}/{resource.name}"
 
 
-def _words(error: Exception) -> str:
+def _words(error: BaseException) -> str:
     text = str(error).splitlines()[0] if str(error) else ""
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

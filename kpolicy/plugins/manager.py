@@ -11,15 +11,17 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
 
+from kpolicy.engine.deadline import DidNotReturn, deadline
+from kpolicy.engine.supervision import Ended, PluginCalls, supervised
 from kpolicy.errors import PluginError, Problem
 from kpolicy.hookspecs import API_VERSION, Hooks
-from kpolicy.plugins.deadline import deadline
 from kpolicy.plugins.discovery import GROUP, Candidate, Status, candidates, digest
 
 if TYPE_CHECKING:
@@ -56,7 +58,6 @@ class PluginHost:
         seconds: float,
         worker: bool = False,
     ) -> None:
-        self._process = os.getpid()
         self._worker = worker
         self.manager = manager
         self.plugins: Mapping[str, Candidate] = found
@@ -65,7 +66,10 @@ class PluginHost:
         """What went wrong so far; each names plugin and hook."""
         self.arguments = arguments
         self._trace = trace
-        self._seconds = seconds
+        self.calls = PluginCalls(seconds, self.problems)
+        """The calls of plugins' code, so that one that does not return is ended and named."""
+        if worker:
+            self.calls.owner = 0
         self._answers: dict[str, tuple[tuple[str, Any], ...]] = {}
 
     # One thin method for each hook, in the order in which a scan calls them.
@@ -99,9 +103,7 @@ class PluginHost:
                     "give it another id",
                 )
                 continue
-            guarded = (
-                library if plugin == BUILTIN else guard_library(library, plugin, self._seconds)
-            )
+            guarded = library if plugin == BUILTIN else guard_library(library, plugin, self.calls)
             libraries.append(guarded)
         return tuple(libraries)
 
@@ -115,7 +117,7 @@ class PluginHost:
             relation
             if plugin == BUILTIN
             else guard_relation(
-                relation, partial(self._fail, plugin, "kpolicy_relations"), self._seconds
+                relation, plugin, partial(self._fail, plugin, "kpolicy_relations"), self.calls
             )
             for plugin, relation in items
         )
@@ -157,7 +159,7 @@ class PluginHost:
                 continue
             check = policy.check
             if check is not None:
-                check = guard_check(check, plugin, policy.id, self._seconds)
+                check = guard_check(check, plugin, policy.id, self.calls)
             found.append(replace(policy, plugin=policy.plugin or plugin, check=check))
         return tuple(found)
 
@@ -178,6 +180,15 @@ class PluginHost:
 
     def process_findings(self, findings: Sequence[Finding]) -> Sequence[Finding]:
         """Return the findings after each plugin's post-processing, in order."""
+        hook = "kpolicy_process_findings"
+        theirs = self.implementing(hook)
+        for plugin in theirs:
+            self._unit(plugin, hook)  # known here, so that it can be named here
+        if not theirs:
+            return findings
+        return supervised(self.calls, lambda: self._processed(findings))
+
+    def _processed(self, findings: Sequence[Finding]) -> Sequence[Finding]:
         from kpolicy.findings import Finding
 
         hook = "kpolicy_process_findings"
@@ -248,6 +259,7 @@ class PluginHost:
             workload_kinds=self.workload_kinds(),
             process_findings=self.process_findings if third_party else None,
             digest=digest(c for c in self.plugins.values() if c.status == "active"),
+            calls=self.calls,
             factory=ToolboxFactory(__name__, "make_toolbox", self.arguments),
         )
 
@@ -257,7 +269,7 @@ class PluginHost:
         A worker process has nobody to read its records: there it raises, the worker ends, and
         the process that began the scan does that work again and records.
         """
-        if self._worker or os.getpid() != self._process:
+        if self._worker or os.getpid() != self.calls.owner:
             raise PluginError(Problem(f'plugin "{plugin}", hook {hook}: {what}'))
         self._problem(plugin, hook, what)
 
@@ -305,11 +317,13 @@ class PluginHost:
         caller = self.manager.subset_hook_caller(hook, others)
         started = time.perf_counter()
         try:
-            with deadline(self._seconds if plugin != BUILTIN else 0):
+            with self._called(plugin, hook):
                 answers = caller(**arguments)
                 answer = answers[0] if answers else None
                 if not arguments and answer is not None:
                     answer = _consumed(answer)
+        except (Ended, DidNotReturn):
+            answer = None  # recorded by what watches the calls
         except (Exception, SystemExit) as error:
             if plugin == BUILTIN and isinstance(error, ImportError):
                 raise
@@ -329,6 +343,15 @@ class PluginHost:
                 f"{hook} {plugin} -> {count} ({(time.perf_counter() - started) * 1000:.1f} ms)"
             )
         return answer
+
+    def _called(self, plugin: str, hook: str) -> AbstractContextManager[None]:
+        if plugin == BUILTIN:
+            return nullcontext()
+        return self.calls.call(self._unit(plugin, hook))
+
+    def _unit(self, plugin: str, hook: str) -> int:
+        loading = hook != "kpolicy_process_findings"
+        return self.calls.unit(f'plugin "{plugin}", hook {hook}', loading=loading)
 
     def _wrong_type(self, plugin: str, hook: str, value: object, expected: str) -> None:
         what = f"returned {_article(type(value).__name__)}, expected {expected}"
@@ -363,6 +386,8 @@ def describe(error: BaseException) -> str:
     """Return `ValueError: what` with the innermost place in the code that raised it."""
     import traceback
 
+    if isinstance(error, DidNotReturn):
+        return str(error)
     frames = traceback.extract_tb(error.__traceback__)
     where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
     text = str(error).splitlines()[0] if str(error) else ""
@@ -385,7 +410,7 @@ def make_plugin_manager(
     from kpolicy.plugins import builtin
 
     disabled = tuple(disabled)
-    seconds = CALL_SECONDS if seconds is None else seconds
+    seconds = _seconds() if seconds is None else seconds
     trace = _print_trace if os.environ.get("KPOLICY_TRACE_HOOKS", "0") not in ("", "0") else None
     manager = pluggy.PluginManager("kpolicy")
     manager.add_hookspecs(Hooks)
@@ -427,6 +452,14 @@ def make_plugin_manager(
         seconds=seconds,
         worker=worker,
     )
+
+
+def _seconds() -> float:
+    """Return how long one call may take: `KPOLICY_PLUGIN_SECONDS`, where that is a number."""
+    try:
+        return max(0.0, float(os.environ.get("KPOLICY_PLUGIN_SECONDS", "")))
+    except ValueError:
+        return CALL_SECONDS
 
 
 def _register(

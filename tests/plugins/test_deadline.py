@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from kpolicy.plugins.deadline import deadline
+from kpolicy.engine.deadline import deadline
 
 
 def test_a_loop_is_ended_in_time() -> None:

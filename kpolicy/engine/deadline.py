@@ -12,9 +12,13 @@ class Overdue(BaseException):
     """A call that took too long. Not an `Exception`, so that no `except Exception` keeps it."""
 
 
+class DidNotReturn(TimeoutError):
+    """A call that the timer ended; a `TimeoutError` of the called code's own is none."""
+
+
 @contextmanager
 def deadline(seconds: float) -> Iterator[None]:
-    """Raise `TimeoutError` in the body after `seconds`; 0 = no limit.
+    """Raise `DidNotReturn` in the body after `seconds`; 0 = no limit.
 
     Works in the main thread on systems with interval timers and does nothing elsewhere. An
     outer timer that is running is left alone: the outer limit then serves for both.
@@ -39,7 +43,7 @@ def deadline(seconds: float) -> Iterator[None]:
         finally:
             running = False
     except Overdue:
-        raise TimeoutError(f"did not return within {seconds:g} s") from None
+        raise DidNotReturn(f"did not return within {seconds:g} s") from None
     finally:
         running = False
         signal.setitimer(signal.ITIMER_REAL, 0)

@@ -1,0 +1,225 @@
+"""Plugin code that never returns, or ends its process, costs itself alone; nothing else changes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="children are forked on Linux")
+
+POLICY = """\
+apiVersion: kpolicy.dev/v1
+kind: Policy
+metadata: {{name: {name}}}
+spec:
+  title: A policy
+  description: For a test.
+  severity: warning
+  match: {{kinds: [Pod]}}
+  validations:
+    - expression: "{expression}"
+"""
+
+#: Ways not to come back: in Python, in C with signals looked at, in C without, asleep and deaf.
+WAYS = {
+    "python": "while True: pass",
+    "swallowing": "while True:\n    try:\n        while True: pass\n    except Exception: pass",
+    "regex": "import re\nre.match(r'(a+)+$', 'a' * 60 + 'b')",
+    "c-loop": "import itertools\nsum(itertools.repeat(0))",
+    "deaf": (
+        "import signal, time\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])\ntime.sleep(600)"
+    ),
+    "exit": "import os\nos._exit(0)",
+    "crash": "import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)",
+}
+FUNCTION = """
+from kpolicy import hookimpl
+from kpolicy.cel.declarations import Function, Library, Overload
+from kpolicy.cel.types import BOOL, DYN
+
+def ask(value):
+    if value["metadata"]["name"] != "pod-3":
+        return False
+    BODY
+
+@hookimpl
+def kpolicy_cel_libraries():
+    overload = Overload("acme_ask", (DYN,), BOOL, ask)
+    return [Library("acme", (Function("acme.ask", (overload,)),))]
+"""
+RELATION = """
+from kpolicy import hookimpl
+from kpolicy.relations.model import Entry, Relation, Side
+
+def entries(resource, kinds):
+    BODY
+
+SIDE = Side(("Pod",), entries)
+
+@hookimpl
+def kpolicy_relations():
+    return [Relation("acme-peer", SIDE, SIDE)]
+"""
+CHECK = """
+from kpolicy import hookimpl
+from kpolicy.policy.model import Match, Policy, Violation
+
+def check(resource, snapshot, params):
+    BODY
+
+@hookimpl
+def kpolicy_policies():
+    return [Policy("asking", title="Asking", default=True, check=check)]
+"""
+PROCESS = """
+from kpolicy import hookimpl
+
+@hookimpl
+def kpolicy_process_findings(findings):
+    BODY
+"""
+
+Scan = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def scan(tmp_path: Path) -> Scan:
+    """Return what scans eight pods with a plugin of the given code, as a program of its own."""
+    pods = tmp_path / "pods"
+    pods.mkdir()
+    for number in range(8):
+        padding = f"# {'x' * 100}\n" * 1000
+        text = f"apiVersion: v1\nkind: Pod\nmetadata: {{name: pod-{number}}}\n{padding}"
+        (pods / f"{number}.yaml").write_text(text)
+    (tmp_path / ".git").mkdir()
+
+    def run(
+        code: str = "", asking: str = "", *arguments: str, stdin: str | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        policies = POLICY.format(name="plain", expression="object.metadata.name != 'pod-5'")
+        if asking:
+            policies += "---\n" + POLICY.format(name="asking", expression=asking)
+        (tmp_path / "policies.yaml").write_text(policies)
+        site = tmp_path / "site"
+        info = site / "acme-1.0.dist-info"
+        info.mkdir(parents=True, exist_ok=True)
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text("[kpolicy]\nacme = acme_plugin\n" if code else "")
+        (site / "acme_plugin.py").write_text(code)
+        paths = [str(site), str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+            "KPOLICY_PLUGIN_SECONDS": "0.3",
+            "XDG_CACHE_HOME": str(tmp_path / "cache"),
+        }
+        return subprocess.run(
+            [
+                sys.executable, "-m", "kpolicy", "scan", "pods", "--no-builtin",
+                "-p", "policies.yaml", "-f", "json", *arguments,
+            ],
+            cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60,
+            input=stdin, check=False,
+        )  # fmt: skip
+
+    return run
+
+
+def filled(code: str, way: str) -> str:
+    """Return plugin code whose body does not come back in a way."""
+    return code.replace("    BODY", textwrap.indent(WAYS[way], "    "))
+
+
+def findings(result: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
+    """Return the findings of a scan."""
+    found: list[dict[str, Any]] = json.loads(result.stdout)["findings"]
+    return found
+
+
+def said(result: subprocess.CompletedProcess[str], what: str) -> None:
+    """Insist on one error, which names plugin, hook and the thing."""
+    lines = [line for line in result.stderr.splitlines() if 'plugin "acme"' in line]
+    assert len(lines) == 1, result.stderr
+    assert what in lines[0]
+    assert "did not return within 0.3 s" in lines[0] or "ended its process" in lines[0]
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize("way", WAYS)
+def test_a_function_that_does_not_return(way: str, jobs: str, scan: Scan) -> None:
+    alone = findings(scan("", "", "-j", jobs))
+    assert [f["resource"]["name"] for f in alone] == ["pod-5"]
+    result = scan(filled(FUNCTION, way), "acme.ask(object) || true", "-j", jobs)
+    said(result, 'hook kpolicy_cel_libraries: function "acme.ask"')
+    assert [f for f in findings(result) if f["policy"] == "plain"] == alone
+
+
+def test_the_findings_do_not_depend_on_when_it_was_ended(scan: Scan) -> None:
+    code = filled(FUNCTION, "c-loop")
+    one, two = (scan(code, "acme.ask(object)", "-j", jobs) for jobs in ("1", "2"))
+    assert findings(one) == findings(two)
+    errors = [f for f in findings(one) if f["policy"] == "asking"]
+    assert [f["outcome"] for f in errors] == ["error"] * 8
+    message = 'function "acme.ask" of plugin "acme" did not return within 0.3 s; it is not called'
+    assert message in errors[0]["message"]
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize("way", ["python", "c-loop", "exit"])
+def test_a_relation_that_does_not_return_relates_nothing(way: str, jobs: str, scan: Scan) -> None:
+    asking = "object.related('acme-peer').size() == 0"
+    result = scan(filled(RELATION, way), asking, "-j", jobs)
+    said(result, 'hook kpolicy_relations: relation "acme-peer"')
+    assert findings(result) == findings(scan("", "", "-j", jobs))
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize("way", ["python", "c-loop", "exit"])
+def test_a_python_policy_that_does_not_return(way: str, jobs: str, scan: Scan) -> None:
+    result = scan(filled(CHECK, way), "", "-j", jobs)
+    said(result, 'hook kpolicy_policies: policy "asking"')
+    plain = [f for f in findings(result) if f["policy"] == "plain"]
+    assert plain == findings(scan("", "", "-j", jobs))
+    assert {f["outcome"] for f in findings(result) if f["policy"] == "asking"} == {"error"}
+
+
+@pytest.mark.parametrize("way", ["python", "c-loop", "exit"])
+def test_post_processing_that_does_not_return_leaves_the_findings(way: str, scan: Scan) -> None:
+    result = scan(filled(PROCESS, way))
+    said(result, "hook kpolicy_process_findings")
+    assert findings(result) == findings(scan())
+
+
+def test_what_a_relation_did_wrong_in_the_child_is_told(scan: Scan) -> None:
+    code = RELATION.replace("BODY", "raise ValueError('no luck')")
+    result = scan(code, "object.related('acme-peer').size() == 0")
+    assert "failed on Pod/pod-0: ValueError: no luck" in result.stderr
+    assert result.returncode == 2
+
+
+def test_standard_input_is_at_hand_when_the_work_is_done_again(scan: Scan) -> None:
+    pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: pod-5}\n"
+    result = scan(filled(FUNCTION, "c-loop"), "acme.ask(object)", "-", stdin=pod)
+    paths = [f["location"]["path"] for f in findings(result) if f["policy"] == "plain"]
+    assert sorted(paths) == ["<stdin>", "pods/5.yaml"]
+
+
+def test_no_process_is_left_behind(scan: Scan, tmp_path: Path) -> None:
+    mark = tmp_path / "processes"
+    way = f"import os\nopen({str(mark)!r}, 'a').write(f'{{os.getpid()}} ')\n{WAYS['deaf']}"
+    code = FUNCTION.replace("    BODY", textwrap.indent(way, "    "))
+    said(scan(code, "acme.ask(object)", "-j", "2"), "acme.ask")
+    for process in mark.read_text().split():
+        status = Path(f"/proc/{process}/stat")
+        assert not status.exists() or status.read_text().rpartition(")")[2].split()[0] == "Z"
