@@ -111,12 +111,13 @@ def _settle(policy: Policy, defaults: Defaults) -> Policy:
 
 
 def _version_of(document: SourceNode, formats: Sequence[PolicyFormat]) -> SourceNode | None:
-    """Return the apiVersion; without one, what a format that has it under another key claims."""
+    """Return the apiVersion; without one, a version of a format that has it under another key."""
     given = document.get("apiVersion")
     for format_ in formats:
         if given is None and format_.version_field != "apiVersion":
             other = document.get(format_.version_field)
-            if other is not None and other.value == format_.api_version:
+            group = format_.api_version.rpartition("/")[0]
+            if other is not None and str(other.value).rpartition("/")[0] == group:
                 return other
     return given
 

@@ -206,7 +206,9 @@ def test_a_damaged_definition_never_breaks_the_reader(text: str) -> None:
 
 def test_another_version_is_no_format() -> None:
     (problem,) = load(REGISTRY.replace("kubepattern.it/v1", "kubepattern.it/v9")).problems
-    assert 'lacks "apiVersion"' in problem.message
+    assert problem.message == 'no policy format reads "kubepattern.it/v9"'
+    assert str(problem.location) == "p.json:2:14"
+    assert "kubepattern.it/v1" in problem.hint
 
 
 @pytest.mark.parametrize(
