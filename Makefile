@@ -5,6 +5,7 @@ PY := .venv/bin/python
 
 setup:        ## a virtual environment with everything
 	python3 -m venv .venv && .venv/bin/pip install --quiet -e '.[dev]'
+	$(PY) -m compileall -q kpolicy
 check:        ## all that CI runs
 	bash .ci/run
 test:         ## the test suite

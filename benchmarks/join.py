@@ -384,6 +384,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         case, size = options.one
         print(json.dumps(measure(CASES[case](int(size)))))
         return
+    from scan import as_installed
+
+    as_installed()
     rows = [run("groups", size, options.repeat) for size in options.sizes]
     hot_rows = [
         (run("hot", size, options.repeat), run("groups", size, options.repeat))
