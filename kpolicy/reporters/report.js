@@ -4,7 +4,7 @@
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const byId = (id) => document.getElementById(id);
-  const PAGE = 60;
+  const PAGE = 40;
   const AUTOMATIC = 600; // rows that scrolling draws by itself before it asks
   const NODES = 12; // related resources that a graph draws
   const NO_NAMESPACE = "\u0000";
@@ -47,6 +47,13 @@
         f.why, ...labels, ...related].join("\n").toLowerCase();
     }
     return words[index];
+  }
+
+  // Gathered while nobody waits, so that the first search is as quick as the next.
+  function gather(from, idle) {
+    let index = from;
+    while (index < data.findings.length && idle.timeRemaining() > 2) wordsOf(index++);
+    if (index < data.findings.length) requestIdleCallback((next) => gather(index, next));
   }
 
   // --- the filters ------------------------------------------------------------------------------
@@ -370,7 +377,7 @@
     made.append(
       drawn("title", {}, `${resource.a} ${titled(resource)} at ${at(place)}`),
       drawn("rect", { x, y, width: box.w, height: box.h, rx: 9 }),
-      drawn("text", { class: "kind", x: x + 12, y: y + 17 }, shortened(`${resource.k} · ${file}`, 37)),
+      drawn("text", { class: "kind", x: x + 12, y: y + 17 }, shortened(`${resource.k} · ${file}`, 35)),
       drawn("text", { x: x + 12, y: y + 35 }, shortened(named(resource), 29)),
     );
     return made;
@@ -498,4 +505,5 @@
   });
   window.addEventListener("hashchange", () => { if (location.hash !== "#findings") restore(); });
   restore();
+  if (window.requestIdleCallback) requestIdleCallback((idle) => gather(0, idle));
 })();

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
+from html_samples import HOSTILE_PARTS, everywhere
 from report_samples import (
     CLEAN,
     CONTAINER,
@@ -28,25 +29,13 @@ from report_samples import (
 )
 
 import kpolicy.reporters
-from kpolicy.errors import Problem
-from kpolicy.findings import Fix, Place, PolicyInfo, Related, Report, ResourceRef, Suppression
+from kpolicy.findings import Fix, Place, Report
 from kpolicy.location import SourceLocation
-from kpolicy.manifests.model import Invalid, Note
 from kpolicy.reporters.html import LONGEST, TOP, render
 
 PACKAGE = Path(kpolicy.reporters.__file__).parent
 VOID = {"meta", "input", "path", "rect"}
 ALL = [FULL, HOSTILE, EMPTY, CLEAN, MOSTLY_SKIPPED]
-HOSTILE_PARTS = (
-    "</script><script>hit()</script>",
-    "<img src=x onerror=hit()>",
-    "</noscript></style><svg onload=hit()>",
-    '"><b onclick="hit()">',
-    "'-->]]><!--<script>",
-    "{{script}}{{data}}",
-    "&lt;i&gt;&#60;i&#62;\\u003ci>",
-    "javascript:hit()",
-)
 
 
 class Page(HTMLParser):
@@ -175,25 +164,6 @@ def test_the_script_has_no_way_to_make_markup_of_text() -> None:
         assert not re.search(rf"\b(?:{sinks})\b|\.on\w+ =|\bfetch\b|XMLHttp|srcdoc", code)
         assert "</" not in code
         assert "<!--" not in code
-
-
-def everywhere(text: str) -> Report:
-    """Return a report that says `text` in every place that a scanned repository can write to."""
-    place = Place(SourceLocation(f"{text}.yaml", 1, 1), f"/{text}")
-    resource = ResourceRef(text, text, text, text)
-    one = finding(
-        policy=text, pack=text, message=text, resource=resource, place=place, fingerprint=text,
-        related=(Related(resource, place, text),), scope=text, remediation=text, item=text,
-        labels=MappingProxyType({text: text}), details=MappingProxyType({text: text}),
-    )  # fmt: skip
-    hidden = replace(one, suppression=Suppression("comment", text, place.location))
-    info = PolicyInfo(text, text, "error", text, text, text, (text,), text)
-    return replace(
-        FULL, findings=(one,), suppressed=(hidden,), policies=(info,),
-        invalid=(Invalid(place.location, text),), notes=(Note(text, place.location),),
-        problems=(Problem(text, place.location, text),),
-        summary=replace(FULL.summary, skipped=MappingProxyType({text: 3})),
-    )  # fmt: skip
 
 
 @pytest.mark.parametrize("text", HOSTILE_PARTS)
