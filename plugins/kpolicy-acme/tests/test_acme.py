@@ -16,6 +16,8 @@ from kpolicy.engine.request import ScanRequest
 from kpolicy.plugins import make_toolbox
 from kpolicy.testing import PolicyTester, load_tests
 
+pytest.importorskip("kpolicy_acme", reason="the plugin is not installed")
+
 from kpolicy_acme.teams import team
 
 SHOP = """\

@@ -5,19 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
-_PLACEHOLDER = re.compile(r"\{\{\s*(.*?)\s*\}\}")
+_PLACEHOLDER = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
+_BRACES = re.compile(r"\{\{|\}\}")
 
 Say = Callable[[str], str]
 
 
 def unknown_placeholders(text: str, known: Iterable[str]) -> list[tuple[str, int]]:
-    """Return the placeholders that mean nothing, each with its offset in the text."""
+    """Return the placeholders that mean nothing, each with its offset; "" for stray braces."""
     names = set(known)
-    return [
+    wrong = [
         (found.group(1), found.start())
         for found in _PLACEHOLDER.finditer(text)
         if found.group(1) not in names
     ]
+    blanked = _PLACEHOLDER.sub(lambda found: " " * len(found.group()), text)
+    wrong += [("", found.start()) for found in _BRACES.finditer(blanked)]
+    return sorted(wrong, key=lambda pair: pair[1])
 
 
 def filled(text: str, say: Say) -> str:

@@ -64,11 +64,12 @@ def severity_of(
 def message_of(reader: Reader, node: SourceNode | None, known: Sequence[str]) -> str:
     """Return spec.message, whose placeholders must be among `known`."""
     message = text(reader, node, "spec.message")
-    for name, offset in unknown_placeholders(message, known) if node is not None else ():
-        hint = did_you_mean(name, known) or f"known: {', '.join(known)}"
-        at = node.text_location(offset) if node is not None else None
-        if at is not None:
-            reader.problem(f"spec.message: {{{{{name}}}}} means nothing here", at, hint)
+    if node is None:
+        return message
+    for name, offset in unknown_placeholders(message, known):
+        wrong = f"{{{{{name}}}}} means nothing here" if name else "braces that enclose no name"
+        hint = (did_you_mean(name, known) if name else "") or f"known: {', '.join(known)}"
+        reader.problem(f"spec.message: {wrong}", node.text_location(offset), hint)
     return message
 
 
