@@ -34,7 +34,7 @@ CONFIG_NAMES = (".kube-linter.yaml", ".kube-linter.yml")
 SCHEMA_CHECK = "schema-validation"
 #: Finds the objects that kube-linter cannot load.
 _UNREADABLE = FAILED_TO_LOAD
-_SCHEMA_PACK = "schema"
+_SCHEMA_POLICIES = ("schema-violation", "unknown-field")
 #: The checks that share a template with another whose policy stands for the template.
 _SHARING = {"docker-sock": "host-mounts", "access-to-create-pods": "access-to-resources"}
 
@@ -83,12 +83,10 @@ def prepare(toolbox: Toolbox, config: Config, choice: Choice) -> Lint:
     notes: list[str] = []
     ids = [name for name in chosen if name != SCHEMA_CHECK]
     if SCHEMA_CHECK in chosen:
-        if any(pack.name == _SCHEMA_PACK for pack in toolbox.packs) or any(
-            policy.pack == _SCHEMA_PACK for policy in toolbox.policies
-        ):
-            ids.append(f"{_SCHEMA_PACK}-*")
-        else:
-            notes.append(f"{SCHEMA_CHECK} is not run here: it needs schemas from the network")
+        schema = [p.id for p in toolbox.policies if p.id in _SCHEMA_POLICIES]
+        ids.extend(schema)
+        if not schema:
+            notes.append(f"{SCHEMA_CHECK} is not run: its policies are not there")
     given = choice.ignore_paths
     return Lint(
         _with_loading(toolbox),
@@ -250,8 +248,22 @@ def entries_of(
         unreadable.setdefault((path, line, item.message), entry)
     loaded = report.summary.resources - len(broken)
     invalid_entries = sorted(unreadable.values(), key=lambda e: (e.path, e.line))
-    ordered = in_order(found)
+    ordered = in_order(_one_each(found))
     return (ordered + invalid_entries if invalid else ordered), invalid_entries, loaded
+
+
+def _one_each(entries: Iterable[Entry]) -> list[Entry]:
+    """Return the reports with one schema report for each object, as kube-linter has it."""
+    kept: list[Entry] = []
+    seen: set[tuple[Any, ...]] = set()
+    for entry in entries:
+        if entry.check == SCHEMA_CHECK:
+            key = (entry.path, entry.document, entry.kind, entry.namespace, entry.name)
+            if key in seen:
+                continue
+            seen.add(key)
+        kept.append(entry)
+    return kept
 
 
 class _Documents:

@@ -339,3 +339,10 @@ def test_reports_come_by_object_also_where_two_are_called_alike(lint: Run, tmp_p
     assert [c for c, _ in reports(lint("two.yaml", *args))] == [
         "host-network", "ssh-port", "host-network", "ssh-port",
     ]  # fmt: skip
+
+
+def test_schema_validation_reports_an_object_once(lint: Run, tmp_path: Path) -> None:
+    bad = DEPLOYMENT.replace("      hostNetwork: true", "      hostNetwrk: 1\n      hostPd: 2")
+    (tmp_path / "bad.yaml").write_text(bad)
+    args = ("--do-not-auto-add-defaults", "--include=schema-validation", "--format=json")
+    assert reports(lint("bad.yaml", *args)) == [("schema-validation", "web")]
