@@ -98,9 +98,20 @@ def render(reporter: Reporter, report: Report, context: ReportContext, host: Plu
     if owner in ("", "kpolicy"):
         return reporter.render(report, context)
     label = f'plugin "{owner}", hook kpolicy_reporters: reporter "{reporter.name}"'
+    from kpolicy.engine.deadline import DidNotReturn
+    from kpolicy.engine.supervision import Ended, supervised
+
+    unit = host.calls.unit(label)
+
+    def work() -> object:
+        with host.calls.call(unit):
+            return reporter.render(report, context)
+
     try:
-        text = reporter.render(report, context)
-    except Exception as error:
+        text = supervised(host.calls, work)
+    except (Ended, DidNotReturn):
+        raise PluginError from None  # recorded with the plugins' other problems
+    except (Exception, SystemExit) as error:
         from kpolicy.plugins.manager import describe
 
         raise PluginError(Problem(f"{label} failed: {describe(error)}")) from error

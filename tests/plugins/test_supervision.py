@@ -88,6 +88,18 @@ def kpolicy_process_findings(findings):
     BODY
 """
 
+REPORTER = """
+from kpolicy import hookimpl
+from kpolicy.reporters.model import Reporter
+
+def render(report, context):
+    BODY
+
+@hookimpl
+def kpolicy_reporters():
+    return [Reporter("acme", render)]
+"""
+
 Scan = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -155,8 +167,10 @@ def said(result: subprocess.CompletedProcess[str], what: str) -> None:
     assert "Traceback" not in result.stderr
 
 
-@pytest.mark.parametrize("jobs", ["1", "2"])
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    ("way", "jobs"),
+    [*((way, "1") for way in WAYS), ("python", "2"), ("c-loop", "2"), ("exit", "2")],
+)
 def test_a_function_that_does_not_return(way: str, jobs: str, scan: Scan) -> None:
     alone = findings(scan("", "", "-j", jobs))
     assert [f["resource"]["name"] for f in alone] == ["pod-5"]
@@ -198,6 +212,13 @@ def test_a_python_policy_that_does_not_return(way: str, jobs: str, scan: Scan) -
 def test_post_processing_that_does_not_return_leaves_the_findings(way: str, scan: Scan) -> None:
     result = scan(filled(PROCESS, way))
     said(result, "hook kpolicy_process_findings")
+    assert findings(result) == findings(scan())
+
+
+@pytest.mark.parametrize("way", ["python", "c-loop", "exit"])
+def test_a_reporter_that_does_not_return_keeps_no_other_report_back(way: str, scan: Scan) -> None:
+    result = scan(filled(REPORTER, way), "", "-o", "-", "-f", "acme", "-o", "report.acme")
+    said(result, 'hook kpolicy_reporters: reporter "acme"')
     assert findings(result) == findings(scan())
 
 
