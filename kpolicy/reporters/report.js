@@ -60,6 +60,7 @@
   const counts = STATUS.map(() => 0);
   for (const f of data.findings) counts[f.s] += 1;
   const failing = counts[0] + counts[1] + counts[2];
+  const noun = counts[3] + counts[4] ? "result" : "finding"; // with --results all, passes are there too
   const shownAtFirst = STATUS.map((_, status) => status < 3 || (failing === 0 && status < 5));
   const fields = ["pack", "policy", "namespace", "path", "query", "group"];
   const controls = Object.fromEntries(fields.map((id) => [id, byId(id)]));
@@ -172,7 +173,7 @@
     draw(Math.max(PAGE, position + 10));
     if (!matches.length) list.append(element("p", "empty", data.findings.length ? "No finding matches these filters." : "Nothing was found."));
     const all = data.findings.length;
-    byId("count").textContent = !all ? "" : matches.length === all ? plural(all, "finding") : `${number.format(matches.length)} of ${plural(all, "finding")}`;
+    byId("count").textContent = !all ? "" : matches.length === all ? plural(all, noun) : `${number.format(matches.length)} of ${plural(all, noun)}`;
     byId("clear").hidden = !isFiltered();
     if (position >= 0) return list.querySelectorAll("details")[position];
     return null;
@@ -186,7 +187,7 @@
       const key = keys[matches[shown]];
       if (lastGroup?.key !== key) {
         const group = element("section", "group");
-        if (key) group.append(element("h3", "", "", element("b", "", key), element("span", "", plural(groupTotals.get(key), "finding"))));
+        if (key) group.append(element("h3", "", "", element("b", "", key), element("span", "", plural(groupTotals.get(key), noun))));
         lastGroup = { key, ul: element("ul") };
         group.append(lastGroup.ul);
         batch.append(group);
@@ -216,7 +217,7 @@
   }
 
   function messageOf(finding) {
-    const message = finding.m || (finding.s < 3 ? policyOf(finding).title || policyOf(finding).id : "");
+    const message = finding.m || policyOf(finding).title || policyOf(finding).id;
     return finding.x ? `Could not be evaluated: ${message}` : message;
   }
 

@@ -114,6 +114,14 @@ def test_suppressed_findings_are_shown_when_asked_for(opened: Opener) -> None:
     assert len(page.evaluate(MESSAGES)) == 7
 
 
+def test_passes_are_named_by_their_policy_when_asked_for(opened: Opener) -> None:
+    passed = finding(outcome="pass", message="", fingerprint="p1")
+    page = opened(Report(findings=(SPLIT, passed), policies=FULL.policies))
+    assert page.evaluate("document.getElementById('count').textContent") == "1 of 2 results"
+    page.evaluate("document.querySelector('#statuses input[value=pass]').click()")
+    assert page.evaluate(MESSAGES) == [SPLIT.message, "Image with the tag latest"]
+
+
 def test_a_policy_in_the_overview_filters_the_list(opened: Opener) -> None:
     page = opened(FULL)
     page.evaluate("document.querySelector('[data-policy=split-sidecar]').click()")
