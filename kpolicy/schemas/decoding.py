@@ -17,7 +17,7 @@ from typing import Any, Literal
 from kpolicy.frozen import FrozenDict, FrozenList
 from kpolicy.records import dataclass
 from kpolicy.schemas.model import Definitions, SchemaSet
-from kpolicy.schemas.values import DATE_TIME, article, describe, has_type, is_base64
+from kpolicy.schemas.values import DATE_TIME, article, describe, dotted, has_type, is_base64
 
 Verdict = Literal["typed", "untyped", "wrong-type"]
 
@@ -190,7 +190,7 @@ class WrongType:
     @property
     def message(self) -> str:
         """One line for a finding."""
-        path = ".".join(self.pointer.split("/")[1:]).replace("~1", "/").replace("~0", "~")
+        path = dotted(self.pointer)
         return (
             f"{path}: expected {self.expected}, found {self.found}; Kubernetes refuses the object"
         )

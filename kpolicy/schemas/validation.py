@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from kpolicy.records import dataclass
 from kpolicy.schemas.model import Schema
-from kpolicy.schemas.values import DATE_TIME, article, describe, has_type, is_base64
+from kpolicy.schemas.values import DATE_TIME, article, describe, dotted, has_type, is_base64
 
 Fault = Literal["wrong-type", "missing", "unknown-field", "value"]
 
@@ -40,20 +40,6 @@ class Violation:
     def path(self) -> str:
         """The place as people write it: `spec.containers[0].image`."""
         return dotted(self.pointer)
-
-
-def dotted(pointer: str) -> str:
-    """Return a JSON pointer as a path with dots and brackets."""
-    path = ""
-    for token in pointer.split("/")[1:]:
-        name = token.replace("~1", "/").replace("~0", "~")
-        if name.isdigit():
-            path += f"[{name}]"
-        elif re.fullmatch(r"[\w-]+", name):
-            path += f".{name}" if path else name
-        else:
-            path += f"[{name}]"
-    return path
 
 
 def validate(body: Any, schema: Schema) -> Iterator[Violation]:

@@ -60,3 +60,17 @@ def is_base64(text: str) -> bool:
     except (binascii.Error, ValueError):
         return False
     return True
+
+
+def dotted(pointer: str) -> str:
+    """Return a JSON pointer as a path with dots and brackets."""
+    path = ""
+    for token in pointer.split("/")[1:]:
+        name = token.replace("~1", "/").replace("~0", "~")
+        if name.isdigit():
+            path += f"[{name}]"
+        elif re.fullmatch(r"[\w-]+", name):
+            path += f".{name}" if path else name
+        else:
+            path += f"[{name}]"
+    return path
