@@ -33,7 +33,11 @@ def placed(items: list[Placed]) -> list[Resource]:
 
 def test_every_relation_has_an_oracle() -> None:
     """No relation is without its brute-force twin; key references are tested by table."""
-    assert set(FORWARD) - set(oracle.RELATIONS) == {"uses-config-key", "names-object", "shows-widget"}
+    assert set(FORWARD) - set(oracle.RELATIONS) == {
+        "uses-config-key",
+        "names-object",
+        "shows-widget",
+    }
 
 
 def check_against_brute_force(items: list[Placed]) -> Counter[str]:
