@@ -139,7 +139,7 @@ def pod_spec(app: App, indent: int, logs: str = "", sidecar: bool = False, claim
         lines.append(f"{pad}      - name: data\n{pad}        mountPath: /var/lib/{app.name}\n")
     if sidecar:
         lines += [
-            f"{pad}  - name: log-shipper\n{pad}    image: registry.example.com/fluent/fluent-bit:3.1.4\n",
+            f"{pad}  - name: log-shipper\n{pad}    image: registry.example.com/fluent-bit:3.1.4\n",
             resources(app, indent + 4),
             security(app, indent + 4),
             f"{pad}    volumeMounts:\n{pad}      - name: logs\n"
