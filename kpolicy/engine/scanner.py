@@ -20,7 +20,7 @@ from kpolicy.engine.plan import Plan, make_plan
 from kpolicy.engine.request import ScanRequest, Toolbox
 from kpolicy.engine.scopes import copies_note
 from kpolicy.engine.settings import effective_config, world_of
-from kpolicy.engine.supervision import supervised
+from kpolicy.engine.supervision import is_supervised, supervised
 from kpolicy.findings import Finding, Report, Summary
 from kpolicy.manifests.model import Discovery, ManifestFile, Note
 from kpolicy.suppress.apply import Rules, apply
@@ -55,6 +55,9 @@ def _scan(request: ScanRequest, toolbox: Toolbox) -> Report:
         unused=request.report_unused_suppressions,
     )
     files = {file.path: file for file in discovery.files}
+    if is_supervised(toolbox.calls):
+        # A bar that a child draws stays on the terminal when the child is killed.
+        request = replace(request, progress=None)
     if request.base:
         from kpolicy.engine.base import compare, discover_base
 

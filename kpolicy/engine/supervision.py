@@ -159,7 +159,7 @@ def supervised(calls: PluginCalls | None, work: Callable[[], T]) -> T:
     Where no plugin gave code, or no child can be made safely, it is done in this process. The
     result has to be picklable, and of the state that `work` changes only the records come back.
     """
-    if calls is None or not calls.any or not calls.seconds or not _can_fork():
+    if calls is None or not is_supervised(calls):
         return work()
     while True:
         done, result, overdue = _attempt(calls, work)
@@ -173,9 +173,12 @@ def supervised(calls: PluginCalls | None, work: Callable[[], T]) -> T:
             calls.end(unit, why, detail)
 
 
-def _can_fork() -> bool:
+def is_supervised(calls: PluginCalls | None) -> bool:
+    """Return whether `supervised` would do work in a child."""
     import threading
 
+    if calls is None or not calls.any or not calls.seconds:
+        return False
     return sys.platform == "linux" and threading.active_count() == 1
 
 
