@@ -260,6 +260,7 @@ def _be_child(calls: PluginCalls, work: Callable[[], Any], writing: int) -> None
     try:
         # A group of its own: it is killed together with the workers that it starts.
         os.setpgid(0, 0)
+        _die_with_parent()
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         calls.owner = os.getpid()
         calls.is_supervised = True
@@ -274,6 +275,16 @@ def _be_child(calls: PluginCalls, work: Callable[[], Any], writing: int) -> None
     except BaseException:
         os._exit(1)
     os._exit(0)
+
+
+def _die_with_parent() -> None:
+    """Ask the kernel to kill this process when its parent is gone: nobody would watch it then."""
+    import ctypes
+    import signal
+
+    set_death_signal = 1  # PR_SET_PDEATHSIG of prctl(2)
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(set_death_signal, signal.SIGKILL, 0, 0, 0)
 
 
 def _pickled(value: Any) -> bytes:

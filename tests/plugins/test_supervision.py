@@ -244,3 +244,29 @@ def test_no_process_is_left_behind(scan: Scan, tmp_path: Path) -> None:
     for process in mark.read_text().split():
         status = Path(f"/proc/{process}/stat")
         assert not status.exists() or status.read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+def test_a_child_ends_with_its_parent(tmp_path: Path) -> None:
+    script = textwrap.dedent("""\
+        import itertools, os
+        from kpolicy.engine.supervision import PluginCalls, supervised
+
+        def work():
+            print(os.getpid(), flush=True)
+            with calls.call(unit):
+                sum(itertools.repeat(0))
+
+        calls = PluginCalls(60, [])
+        unit = calls.unit("it")
+        supervised(calls, work)
+        """)
+    command = [sys.executable, "-c", script]
+    parent = subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
+    )
+    assert parent.stdout is not None
+    child = Path(f"/proc/{parent.stdout.readline().strip()}/stat")
+    assert child.exists()
+    parent.kill()
+    # The pipe ends when the last process that holds it does.
+    assert parent.communicate(timeout=30) == ("", None)
