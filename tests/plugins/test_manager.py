@@ -310,9 +310,7 @@ def test_a_hook_that_does_not_return_is_ended_and_named(install: Install) -> Non
     install(plugin("kpolicy_reporters", "while True: pass"))
     host = make_plugin_manager(seconds=0.1)
     host.reporters()
-    assert "hook kpolicy_reporters did not return within 0.1 s" in str(
-        only_problem(host)
-    )
+    assert "hook kpolicy_reporters did not return within 0.1 s" in str(only_problem(host))
 
 
 def test_a_loop_that_swallows_exceptions_is_ended_too(install: Install) -> None:
