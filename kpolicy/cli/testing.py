@@ -31,6 +31,7 @@ class Outcome:
     matched: int
     failed: frozenset[int]
     held: frozenset[int]
+    taken: frozenset[tuple[int, str]]
     seconds: float
     broken: bool = False
     """Whether the policy or the case could not be run at all."""
@@ -50,7 +51,8 @@ class Outcome:
 @click.option(
     "--coverage",
     is_flag=True,
-    help="Name validations that no case saw fail, or hold; such a gap is a failure.",
+    help="Name each validation that no case saw fail, or hold, and each branch of an expression"
+    " that none took; such a gap is a failure.",
 )
 @click.option("--junit", default="", metavar="FILE", help="Write a JUnit report to FILE.")
 @click.option(
@@ -78,6 +80,7 @@ def test(paths: tuple[str, ...], **options: Any) -> int:
 
     Exit status: 0 every case passed; 1 some failed; 2 something could not be run.
     """
+    from kpolicy.cli.covering import junit
     from kpolicy.cli.files import check_writable, write_file
     from kpolicy.cli.loading import load
     from kpolicy.cli.plugins import report_plugin_problems
@@ -95,21 +98,30 @@ def test(paths: tuple[str, ...], **options: Any) -> int:
         hint = f"-k {options['pattern']}" if options["pattern"] else "NAME_test.yaml holds cases"
         raise UsageError(Problem("there are no cases to run", None, hint))
     catalogue = loaded.catalogue
-    tester = PolicyTester(loaded.toolbox, catalogue.policies.values(), catalogue.texts)
+    # A choice of cases shows a part of what the tests cover: their total would say nothing.
+    counted = options["coverage"] or not options["pattern"]
+    policies = catalogue.policies.values()
+    tester = PolicyTester(loaded.toolbox, policies, catalogue.texts, branches=counted)
     if options["update"]:
         _update(tester, chosen)
         found, problems = _find(paths or (".",))
         chosen = _chosen(found, options["pattern"])
     outcomes = _run(tester, chosen, options["jobs"])
-    gaps = _gaps(tester, outcomes) if options["coverage"] else []
-    _say(outcomes, gaps, options["verbose"])
+    run = [outcome for outcome in outcomes if not outcome.broken]
+    covered = tester.coverage(run, chosen) if counted else []
+    gaps = [each for each in covered if each.gaps] if options["coverage"] else []
+    # Without --coverage too, a wrong mark is a mistake: it would hide a gap to come.
+    wrong = [problem for each in covered for problem in each.problems]
+    _say(outcomes, covered, gaps, options["verbose"])
     if options["junit"]:
-        write_file(options["junit"], _junit(outcomes))
+        write_file(options["junit"], junit(outcomes, gaps))
+    if wrong:
+        report_problems(wrong)
     if problems:
         report_problems(problems)
     broken = bool(problems) or any(outcome.broken for outcome in outcomes)
     status = FAILED if broken else 0
-    if not status and (gaps or any(outcome.problems for outcome in outcomes)):
+    if not status and (gaps or wrong or any(outcome.problems for outcome in outcomes)):
         status = FAILURES
     return report_plugin_problems(loaded.host) or status
 
@@ -223,14 +235,15 @@ def _run_file(tester: PolicyTester, tests: TestFile) -> list[Outcome]:
     from kpolicy.errors import KpolicyError
 
     outcomes = []
-    nothing: frozenset[int] = frozenset()
+    nothing: frozenset[Any] = frozenset()
     for case in tests.cases:
         try:
             result = tester.run_case(tests.policy, case, Path(tests.path).parent)
         except (KpolicyError, OSError) as error:
             said = (str(error),)
+            at = case.location
             outcomes.append(
-                Outcome(tests.policy, case.name, case.location, said, 0, nothing, nothing, 0, True)
+                Outcome(tests.policy, case.name, at, said, 0, nothing, nothing, nothing, 0, True)
             )
             continue
         outcomes.append(
@@ -242,35 +255,20 @@ def _run_file(tester: PolicyTester, tests: TestFile) -> list[Outcome]:
                 result.matched,
                 result.failed,
                 result.held,
+                result.taken,
                 result.seconds,
             )
         )
     return outcomes
 
 
-def _gaps(tester: PolicyTester, outcomes: Iterable[Outcome]) -> list[Coverage]:
-    """Return the policies of which some validation was not seen to fail, or to hold."""
-    from kpolicy.testing import Coverage
-
-    failed: dict[str, set[int]] = {}
-    held: dict[str, set[int]] = {}
-    for outcome in outcomes:
-        if not outcome.broken:
-            failed.setdefault(outcome.policy, set()).update(outcome.failed)
-            held.setdefault(outcome.policy, set()).update(outcome.held)
-    every = [
-        Coverage(
-            policy,
-            len(tester.compiled(policy).validations) or 1,
-            frozenset(failed[policy]),
-            frozenset(held[policy]),
-        )
-        for policy in sorted(failed)
-    ]
-    return [coverage for coverage in every if coverage.gaps]
-
-
-def _say(outcomes: Sequence[Outcome], gaps: Sequence[Coverage], verbose: bool) -> None:
+def _say(
+    outcomes: Sequence[Outcome],
+    covered: Sequence[Coverage],
+    gaps: Sequence[Coverage],
+    verbose: bool,
+) -> None:
+    from kpolicy.cli.covering import gap_lines, total_line
     from kpolicy.cli.files import write_stdout
     from kpolicy.reporters.rendering import clean, one_line, plural
 
@@ -284,44 +282,15 @@ def _say(outcomes: Sequence[Outcome], gaps: Sequence[Coverage], verbose: bool) -
             ]
         elif verbose:
             lines.append(f"{title}: passed")
-    lines += [f"{coverage.policy}: {', '.join(coverage.gaps)}" for coverage in gaps]
+    lines += [line for coverage in gaps for line in gap_lines(coverage)]
     failed = sum(bool(outcome.problems) for outcome in outcomes)
     policies = len({outcome.policy for outcome in outcomes})
     counts = [plural(len(outcomes) - failed, "case") + " passed"]
     counts += [f"{failed} failed"] if failed else []
     counts += [f"{plural(len(gaps), 'policy')} with gaps"] if gaps else []
     lines.append(f"{', '.join(counts)} ({plural(policies, 'policy')}).")
+    if covered:
+        lines.append(total_line(covered))
+        if not gaps and any(each.gaps for each in covered):
+            lines.append("`--coverage` names what is missing.")
     write_stdout(clean("\n".join(lines)) + "\n")
-
-
-def _junit(outcomes: Sequence[Outcome]) -> str:
-    """Return the outcomes as JUnit XML: a suite for each policy, a case for each case."""
-    from kpolicy.reporters.rendering import xml_text as text
-
-    suites: dict[str, list[Outcome]] = {}
-    for outcome in outcomes:
-        suites.setdefault(outcome.policy, []).append(outcome)
-    lines = ['<?xml version="1.0" encoding="UTF-8"?>', '<testsuites name="kpolicy test">']
-    for policy, inside in suites.items():
-        failures = sum(bool(o.problems) and not o.broken for o in inside)
-        errors = sum(o.broken for o in inside)
-        lines.append(
-            f'  <testsuite name="{text(policy)}" tests="{len(inside)}" failures="{failures}"'
-            f' errors="{errors}" time="{sum(o.seconds for o in inside):.3f}">'
-        )
-        for outcome in inside:
-            head = (
-                f'    <testcase name="{text(outcome.case)}" classname="{text(policy)}"'
-                f' file="{text(outcome.location.path)}" line="{outcome.location.line}"'
-                f' time="{outcome.seconds:.3f}"'
-            )
-            if not outcome.problems:
-                lines.append(f"{head}/>")
-                continue
-            tag = "error" if outcome.broken else "failure"
-            said = "\n".join(outcome.problems)
-            first = text(said.splitlines()[0])
-            lines.append(f'{head}>\n      <{tag} message="{first}">{text(said)}</{tag}>')
-            lines.append("    </testcase>")
-        lines.append("  </testsuite>")
-    return "\n".join([*lines, "</testsuites>", ""])

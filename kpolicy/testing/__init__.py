@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from kpolicy.testing.loader import load_tests
-from kpolicy.testing.model import Case, CaseResult, Coverage, Expected, TestFile
+from kpolicy.testing.model import (
+    Branch,
+    Case,
+    CaseResult,
+    Coverage,
+    Expected,
+    TestFile,
+    Unreachable,
+)
 from kpolicy.testing.runner import PolicyTester
 
 __all__ = [
+    "Branch",
     "Case",
     "CaseResult",
     "Coverage",
     "Expected",
     "PolicyTester",
     "TestFile",
+    "Unreachable",
     "load_tests",
 ]

@@ -7,13 +7,15 @@ from typing import Any
 from kpolicy.errors import PolicyError, Problem
 from kpolicy.strict.node import SourceNode, compose
 from kpolicy.strict.reader import Reader
-from kpolicy.testing.model import Case, Expected, TestFile
+from kpolicy.testing.model import Case, Expected, TestFile, Unreachable
 
-_FILE = ("policy", "cases")
+_FILE = ("policy", "cases", "unreachable")
 _CASE = (
     "name", "manifests", "files", "base", "params", "operation", "user", "findings", "matches",
 )  # fmt: skip
 _FINDING = ("resource", "message", "line", "path", "item", "outcome", "count", "related")
+_MARK = ("in", "expression", "never", "reason")
+_NEVER = ("true", "false", "empty", "non-empty", "read")
 _OPERATIONS = ("CREATE", "UPDATE", "DELETE", "CONNECT")
 
 
@@ -38,9 +40,34 @@ def load_tests(path: str, text: str) -> TestFile:
     if "cases" in top and not cases:
         reader.problem("cases is empty, so that nothing would be tested", top["cases"].location)
     policy = reader.string(top.get("policy"), "policy")
+    entries = top.get("unreachable")
+    marks = [
+        _mark(reader, entry, f"unreachable[{number}]")
+        for number, entry in enumerate(reader.sequence(entries, "unreachable") if entries else ())
+    ]
     if reader.problems:
         raise PolicyError(*reader.problems)
-    return TestFile(path, policy, tuple(cases))
+    return TestFile(path, policy, tuple(cases), tuple(marks))
+
+
+def _mark(reader: Reader, node: SourceNode, here: str) -> Unreachable:
+    fields = reader.fields(node, here, _MARK, _MARK)
+    never = fields.get("never")
+    outcome = "" if never is None else never.text
+    if never is not None and outcome not in _NEVER:
+        message = f"{here}.never must be one of {', '.join(_NEVER)}"
+        reader.problem(message, never.location)
+    expression = fields.get("expression")
+    reason = reader.string(fields.get("reason"), f"{here}.reason").strip()
+    if "reason" in fields and not reason:
+        reader.problem(f"{here}.reason is empty", fields["reason"].location, "say why no case can")
+    return Unreachable(
+        location=node.location,
+        where=reader.string(fields.get("in"), f"{here}.in"),
+        expression="" if expression is None else reader.string(expression, f"{here}.expression"),
+        never=outcome,
+        reason=reason,
+    )
 
 
 def _case(reader: Reader, node: SourceNode, here: str) -> Case:

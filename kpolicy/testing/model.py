@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kpolicy.findings import Finding
 from kpolicy.location import SourceLocation
 from kpolicy.records import dataclass
+
+if TYPE_CHECKING:
+    from kpolicy.errors import Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,19 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
+class Unreachable:
+    """A branch that no case can take, and why: an exception from coverage, in the test file."""
+
+    location: SourceLocation
+    where: str
+    """The expression that it stands in, as coverage names it: `validation 1`, `variable x` ..."""
+    expression: str
+    never: str
+    """The outcome: `true` or `false`; a `forEach` list's `empty` or `non-empty`; or `read`."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class TestFile:
     """The tests of one policy (`NAME_test.yaml`)."""
 
@@ -92,6 +108,7 @@ class TestFile:
     path: str
     policy: str
     cases: tuple[Case, ...] = ()
+    unreachable: tuple[Unreachable, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +125,8 @@ class CaseResult:
     held: frozenset[int] = frozenset()
     """Validations that held for a resource the policy met."""
     seconds: float = 0.0
+    taken: frozenset[tuple[int, str]] = frozenset()
+    """Branches that were taken (see `kpolicy.testing.coverage`)."""
 
     @property
     def passed(self) -> bool:
@@ -116,17 +135,40 @@ class CaseResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Branch:
+    """One way that an expression can go, and where it stands in the policy's file."""
+
+    location: SourceLocation
+    where: str
+    text: str
+    outcome: str
+
+    def __str__(self) -> str:
+        """Say that no case took it."""
+        if self.outcome == "read":
+            return f"{self.where}: never read"
+        return f"{self.where}: `{self.text}` is never {self.outcome}"
+
+
+@dataclass(frozen=True, slots=True)
 class Coverage:
-    """Which validations of a policy its tests saw fail, and saw hold."""
+    """What its tests have shown of a policy: validations both ways, and branches."""
 
     policy: str
     validations: int
     failed: frozenset[int] = frozenset()
     held: frozenset[int] = frozenset()
+    branches: int = 0
+    """How many there are, without those marked as unreachable."""
+    missed: tuple[Branch, ...] = ()
+    unreachable: int = 0
+    """How many missed ones the test file explains."""
+    problems: tuple[Problem, ...] = ()
+    """Marks in the test file that name no branch, or one that is reached."""
 
     @property
-    def gaps(self) -> tuple[str, ...]:
-        """What no case has shown, in words; empty = complete."""
+    def validation_gaps(self) -> tuple[str, ...]:
+        """Validations that no case saw fail, or hold, in words."""
         found = []
         for index in range(self.validations):
             if index not in self.failed:
@@ -134,3 +176,9 @@ class Coverage:
             if index not in self.held:
                 found.append(f"validation {index + 1} never holds")
         return tuple(found)
+
+    @property
+    def gaps(self) -> tuple[str, ...]:
+        """What no case has shown, and marks that are wrong, in words; empty = complete."""
+        branches = [f"{branch.location}: {branch}" for branch in self.missed]
+        return (*self.validation_gaps, *branches, *map(str, self.problems))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from kpolicy.errors import PolicyError, Problem
 from kpolicy.findings import Finding
 from kpolicy.frozen import freeze
 from kpolicy.manifests.model import Limits, ManifestFile
-from kpolicy.testing.model import Case, CaseResult, Coverage, Expected, TestFile
+from kpolicy.testing.model import Case, CaseResult, Coverage, Expected, TestFile, Unreachable
 
 if TYPE_CHECKING:
     from kpolicy.engine.request import Toolbox
@@ -20,17 +20,39 @@ if TYPE_CHECKING:
     from kpolicy.policy.schema_check import SchemaChecker
     from kpolicy.snapshot.resource import Resource
     from kpolicy.snapshot.snapshot import Snapshot
+    from kpolicy.testing.coverage import Observed
 
 #: How a case's inline manifests are called in findings.
 INLINE = "<case>"
 BASE = "<base>"
 
 
+class Seen(Protocol):
+    """What a case has shown of its policy: a `CaseResult`, or what is left of one."""
+
+    @property
+    def policy(self) -> str:
+        """The policy's id."""
+
+    @property
+    def failed(self) -> frozenset[int]:
+        """Validations that found something."""
+
+    @property
+    def held(self) -> frozenset[int]:
+        """Validations that held."""
+
+    @property
+    def taken(self) -> frozenset[tuple[int, str]]:
+        """Branches that were taken."""
+
+
 class PolicyTester:
     """Policies with what they need to run; each is compiled once, when its first case runs.
 
     `policies` are those that may be tested, `texts` the files they came from (for error places),
-    `engine` what evaluates CEL, as in `kpolicy scan --engine`.
+    `engine` what evaluates CEL, as in `kpolicy scan --engine`; `branches` = watch which branches
+    of expressions the cases take, which about doubles the time.
     """
 
     def __init__(
@@ -39,6 +61,8 @@ class PolicyTester:
         policies: Iterable[Policy],
         texts: Mapping[str, str] | None = None,
         engine: str = "compiled",
+        *,
+        branches: bool = True,
     ) -> None:
         from kpolicy.policy.compiled import CompileContext
         from kpolicy.relations.index import directory
@@ -53,6 +77,9 @@ class PolicyTester:
         )
         self._compiled: dict[str, CompiledPolicy] = {}
         self._schemas: SchemaChecker | None = None
+        # The reference evaluator has trees of its own, which cannot be watched.
+        self._watching = branches and engine == "compiled"
+        self._observed: dict[str, Observed] = {}
 
     def compiled(self, policy_id: str) -> CompiledPolicy:
         """Return a policy, compiled. Raises `PolicyError` for an unknown or a broken one."""
@@ -93,6 +120,10 @@ class PolicyTester:
         Raises `PolicyError` for a policy that is unknown or does not compile.
         """
         compiled = self.compiled(policy_id)
+        observed = self._watched(policy_id)
+        if observed is not None:
+            compiled = observed.compiled
+            observed.take()
         started = time.perf_counter()
         problems: list[str] = []
         inputs = _inputs(case, directory)
@@ -117,22 +148,52 @@ class PolicyTester:
         return CaseResult(
             policy_id, case, tuple(problems), tuple(findings), matched, frozenset(failed),
             frozenset(held), time.perf_counter() - started,
+            frozenset() if observed is None else observed.take(),
         )  # fmt: skip
 
-    def coverage(self, results: Iterable[CaseResult]) -> list[Coverage]:
-        """Return what the results show of each policy in them, in the order of their ids."""
+    def _watched(self, policy_id: str) -> Observed | None:
+        """Return the policy with probes in it, None where branches are not watched."""
+        from kpolicy.testing.coverage import Observed
+
+        if not self._watching:
+            return None
+        found = self._observed.get(policy_id)
+        if found is None:
+            found = self._observed[policy_id] = Observed(self.compiled(policy_id))
+        return found
+
+    def coverage(self, results: Iterable[Seen], tests: Iterable[TestFile] = ()) -> list[Coverage]:
+        """Return what the results show of each policy in them, in the order of their ids.
+
+        `tests` are the files that the results are of: they may mark branches as unreachable.
+        """
+        from kpolicy.testing.coverage import coverage_of
+
+        marks: dict[str, list[Unreachable]] = {}
+        for file in tests:
+            marks.setdefault(file.policy, []).extend(file.unreachable)
+        taken: dict[str, set[tuple[int, str]]] = {}
         failed: dict[str, set[int]] = {}
         held: dict[str, set[int]] = {}
         for result in results:
             failed.setdefault(result.policy, set()).update(result.failed)
             held.setdefault(result.policy, set()).update(result.held)
-        return [
-            Coverage(
-                policy, len(self.compiled(policy).validations) or 1, frozenset(failed[policy]),
-                frozenset(held[policy]),
-            )
-            for policy in sorted(failed)
-        ]  # fmt: skip
+            taken.setdefault(result.policy, set()).update(result.taken)
+        found = []
+        for policy in sorted(failed):
+            observed = self._watched(policy)
+            if observed is None:
+                count = len(self.compiled(policy).validations) or 1
+                seen = (frozenset(failed[policy]), frozenset(held[policy]))
+                found.append(Coverage(policy, count, *seen))
+                continue
+            found.append(
+                coverage_of(
+                    observed, self._context, failed[policy], held[policy], taken[policy],
+                    marks.get(policy, ()),
+                )
+            )  # fmt: skip
+        return found
 
     def _snapshot(self, files: Sequence[ManifestFile], problems: list[str]) -> Snapshot:
         from kpolicy.manifests import load

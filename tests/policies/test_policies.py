@@ -56,7 +56,7 @@ def test_case(tester: PolicyTester, tests: TestFile, case: Case) -> None:
 def test_coverage(tester: PolicyTester, tests: TestFile) -> None:
     """Every validation of a policy is seen to fail and seen to hold by its cases."""
     (coverage,) = tester.coverage(list(tester.run(tests)))
-    assert not coverage.gaps, f"{tests.policy}: {', '.join(coverage.gaps)}"
+    assert not coverage.validation_gaps, f"{tests.policy}: {coverage.validation_gaps}"
 
 
 def test_every_policy_has_tests(catalogue: Catalogue) -> None:

@@ -31,6 +31,8 @@ spec:
 """
 POD = "apiVersion: v1\nkind: Pod\nmetadata: {name: %s}\n"
 
+MARKED = "policy: a\ncases: [{{name: x, files: [a], findings: 0}}]\nunreachable: [{}]\n"
+
 Run = Callable[[str], list[CaseResult]]
 
 
@@ -164,7 +166,7 @@ def test_coverage_names_the_gaps(tester: PolicyTester) -> None:
     """A validation that no case saw fail, or hold, is a gap."""
     results = list(tester.run(load_tests("t", case(POD % "b", "findings: 1"))))
     (coverage,) = tester.coverage(results)
-    assert coverage.gaps == (
+    assert coverage.validation_gaps == (
         "validation 1 never holds",
         "validation 2 never fails",
         "validation 3 never fails",
@@ -194,6 +196,15 @@ def test_unknown_policy(tester: PolicyTester) -> None:
         ),
         ("policy: a\ncases: [{name: x, files: [a], findings: [{lines: 1}]}]\n", "lines"),
         ("policy: [\n", "t:"),
+        (MARKED.format("{in: validation 1, expression: a, never: true}"), 'lacks "reason"'),
+        (
+            MARKED.format("{in: validation 1, expression: a, never: maybe, reason: x}"),
+            "one of true, false, empty, non-empty, read",
+        ),
+        (
+            MARKED.format("{in: validation 1, expression: a, never: true, reason: ' '}"),
+            "reason is empty",
+        ),
         ("a: b\n---\nc: d\n", "one document"),
     ],
 )
