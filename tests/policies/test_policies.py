@@ -54,9 +54,9 @@ def test_case(tester: PolicyTester, tests: TestFile, case: Case) -> None:
 
 @pytest.mark.parametrize("tests", FILES, ids=lambda t: str(t.policy))
 def test_coverage(tester: PolicyTester, tests: TestFile) -> None:
-    """Every validation of a policy is seen to fail and seen to hold by its cases."""
-    (coverage,) = tester.coverage(list(tester.run(tests)))
-    assert not coverage.validation_gaps, f"{tests.policy}: {coverage.validation_gaps}"
+    """Every validation of a policy is seen to fail and to hold, and every branch is taken."""
+    (coverage,) = tester.coverage(list(tester.run(tests)), [tests])
+    assert not coverage.gaps, "\n".join((tests.policy, *coverage.gaps))
 
 
 def test_every_policy_has_tests(catalogue: Catalogue) -> None:

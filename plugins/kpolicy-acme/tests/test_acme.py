@@ -119,6 +119,9 @@ def test_policies_pass_their_own_tests(name: str) -> None:
     toolbox = make_toolbox()
     catalogue = catalogue_of(toolbox, ScanRequest(), Config())
     tester = PolicyTester(toolbox, catalogue.policies.values(), catalogue.texts)
-    results = list(tester.run(load_tests(str(path), path.read_text())))
+    tests = load_tests(str(path), path.read_text())
+    results = list(tester.run(tests))
     assert results
     assert [(result.case.name, result.problems) for result in results if result.problems] == []
+    (coverage,) = tester.coverage(results, [tests])
+    assert coverage.gaps == ()
