@@ -89,7 +89,9 @@ class Tally:
         nothing = FrozenDict()
         return replace(
             self,
-            resources=[replace(r, body=nothing, written=None) for r in self.resources if names],
+            resources=[
+                replace(r, body=nothing, written=None, whole=None) for r in self.resources if names
+            ],
             rows=[
                 r._replace(filed=(), bits=frozenset(), pending=(), body=None)
                 for r in self.rows

@@ -176,7 +176,12 @@ class _Collector:
         self.add(body, parsed.number, "", problems)
 
     def add(
-        self, body: FrozenDict, index: int, pointer: str, problems: tuple[DocumentProblem, ...]
+        self,
+        body: FrozenDict,
+        index: int,
+        pointer: str,
+        problems: tuple[DocumentProblem, ...],
+        whole: FrozenDict | None = None,
     ) -> None:
         reason = reason_to_skip(body)
         if reason:
@@ -188,7 +193,7 @@ class _Collector:
                 body = FrozenDict(body, body.mark)
             self.seen.add(id(body))
         self.documents.append(
-            Document(body, self.file.path, index, pointer, self.file.scope, problems)
+            Document(body, self.file.path, index, pointer, self.file.scope, problems, whole)
         )
 
     def items(
@@ -198,6 +203,7 @@ class _Collector:
         those that the name of a typed list implies."""
         item_kind = body["kind"].removesuffix("List")
         api_version = body["apiVersion"]
+        whole = body if not pointer and body["kind"] == "List" and api_version == "v1" else None
         wrapper = tuple(p for p in problems if not p.pointer.startswith(f"{pointer}/items/"))
         for number, item in enumerate(body.get("items") or ()):
             here = f"{pointer}/items/{number}"
@@ -224,7 +230,8 @@ class _Collector:
                 if problem.pointer.startswith(f"{here}/")
             )
             # What is wrong with the List itself has no object of its own; its first item shows it.
-            self.add(item, index, here, tuple(replace(p, pointer="") for p in wrapper) + own)
+            shown = tuple(replace(p, pointer="") for p in wrapper) + own
+            self.add(item, index, here, shown, whole)
             wrapper = ()
 
     def bad_item(self, body: FrozenDict, pointer: str, what: str) -> None:

@@ -59,6 +59,8 @@ class Document:
     """JSON pointer of the object inside that YAML document (`/items/3` for an item of a List)."""
     scope: str = ""
     problems: tuple[DocumentProblem, ...] = ()
+    whole: FrozenDict | None = None
+    """The `v1` List that the object is an item of, where it is one."""
 
 
 @dataclass(frozen=True, slots=True)

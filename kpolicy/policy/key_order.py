@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from kpolicy.snapshot.resource import Resource
     from kpolicy.snapshot.snapshot import Snapshot
 
+#: kube-linter says of every item of a List what is wrong anywhere in the List. Beyond so many
+#: findings in one List an item answers for itself alone: they would grow with its square.
+MAX_LISTED = 20_000
+
 
 def _unsorted(value: Any, recursive: bool, seen: set[int]) -> Iterator[FrozenDict]:
     """Yield every mapping whose keys are not in byte order, outermost first.
@@ -44,15 +48,43 @@ def _first_out_of_order(mapping: Mapping[str, Any]) -> tuple[str, str]:
     return next((b, a) for a, b in pairs if b.encode() < a.encode())
 
 
-def _sorted_keys(
-    resource: Resource, snapshot: Snapshot, params: Mapping[str, Any]
-) -> Iterable[Violation]:
-    # A key whose value is null has its place too, though decoding leaves it out.
-    written = resource.body if resource.written is None else resource.written
-    for mapping in _unsorted(written, params["recursive"], set()):
-        early, late = _first_out_of_order(mapping)
-        at = mapping if resource.written is None else (mapping.line, mapping.column)
-        yield Violation(f"keys are not sorted: {early} belongs before {late}", at)
+class _SortedKeys:
+    """The check; for the items of a List it remembers what it found in that List."""
+
+    def __init__(self) -> None:
+        self._last: tuple[FrozenDict | None, bool, tuple[FrozenDict, ...]] = (None, False, ())
+
+    def __call__(
+        self, resource: Resource, snapshot: Snapshot, params: Mapping[str, Any]
+    ) -> Iterator[Violation]:
+        recursive = bool(params["recursive"])
+        # A key whose value is null has its place too, though decoding leaves it out.
+        own = resource.body if resource.written is None else resource.written
+        listed = () if resource.whole is None else self._of_list(resource.whole, recursive)
+        if resource.whole is not None and len(listed) * _items(resource.whole) <= MAX_LISTED:
+            for mapping in listed:
+                yield _violation(mapping, (mapping.line, mapping.column))
+            return
+        for mapping in _unsorted(own, recursive, set()):
+            decoded = resource.written is None
+            yield _violation(mapping, mapping if decoded else (mapping.line, mapping.column))
+
+    def _of_list(self, whole: FrozenDict, recursive: bool) -> tuple[FrozenDict, ...]:
+        known, was_recursive, found = self._last
+        if known is not whole or was_recursive != recursive:
+            found = tuple(_unsorted(whole, recursive, set()))
+            self._last = (whole, recursive, found)
+        return found
+
+
+def _items(whole: FrozenDict) -> int:
+    items = whole.get("items")
+    return len(items) if isinstance(items, FrozenList) else 0
+
+
+def _violation(mapping: FrozenDict, at: Any) -> Violation:
+    early, late = _first_out_of_order(mapping)
+    return Violation(f"keys are not sorted: {early} belongs before {late}", at)
 
 
 SORTED_KEYS = Policy(
@@ -63,7 +95,8 @@ SORTED_KEYS = Policy(
     category="style",
     description=(
         "Keys in alphabetical order (by byte) keep differences between revisions small and make a "
-        "manifest easy to search. Few repositories want this; it is off by default."
+        "manifest easy to search. Few repositories want this; it is off by default. As in "
+        "kube-linter, every item of a `kind: List` is told of all mappings of the List."
     ),
     remediation="Sort the keys of the mapping that the finding points at.",
     references=("https://docs.kubelinter.io/#/generated/checks?id=sorted-keys",),
@@ -71,6 +104,6 @@ SORTED_KEYS = Policy(
         Param("recursive", "boolean", True, "Look into nested mappings, not only the outermost."),
     ),
     match=Match(decoded="readable"),
-    check=_sorted_keys,
+    check=_SortedKeys(),
     metadata={"local": True},
 )

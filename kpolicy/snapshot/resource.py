@@ -49,6 +49,8 @@ class Resource:
     """What typed decoding made of it; "typed" for kinds that are not built in, too."""
     written: FrozenDict | None = None
     """The body as written, where decoding left out a null; else None."""
+    whole: FrozenDict | None = None
+    """The `v1` List that the object is an item of, as written; else None."""
 
     @property
     def group(self) -> str:
@@ -105,6 +107,7 @@ def resource_from(document: Document, kinds: Kinds) -> Resource:
         problems,
         decoded.verdict,
         None if body is document.body else document.body,
+        document.whole,
     )
 
 
