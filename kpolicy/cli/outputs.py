@@ -112,7 +112,7 @@ def render(reporter: Reporter, report: Report, context: ReportContext, host: Plu
     except (Ended, DidNotReturn):
         raise PluginError from None  # recorded with the plugins' other problems
     except (Exception, SystemExit) as error:
-        from kpolicy.plugins.manager import describe
+        from kpolicy.plugins.importing import describe
 
         raise PluginError(Problem(f"{label} failed: {describe(error)}")) from error
     if not isinstance(text, str):

@@ -14,7 +14,7 @@ import pickle
 import struct
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
@@ -61,6 +61,8 @@ class PluginCalls:
         self._units: dict[str, int] = {}
         self._names: list[str] = []
         self._ended: dict[int, str] = {}
+        self.told: dict[int, Problem] = {}
+        """What was recorded of the units that are not called any more."""
         self._memory: mmap.mmap | None = None
         self._slot = (0, 0)
 
@@ -117,7 +119,19 @@ class PluginCalls:
 
     def _record(self, unit: int, what: str) -> None:
         name = self._names[unit - 1]
-        self.record(Problem(f"{name} {what}; the rest went on without it", None, _HINT))
+        problem = Problem(f"{name} {what}; the rest went on without it", None, _HINT)
+        self.told[unit] = problem
+        self.record(problem)
+
+    @property
+    def ended_names(self) -> tuple[str, ...]:
+        """What is not called any more, for `forbid` in a process that does not know it."""
+        return tuple(self._names[unit - 1] for unit in self._ended)
+
+    def forbid(self, names: Iterable[str]) -> None:
+        """Call none of these: they did not return in the process that made this one."""
+        for name in names:
+            self._ended[self.unit(name, loading=True)] = f"did not return{_NO_MORE}"
 
     @property
     def is_lost(self) -> bool:
@@ -153,13 +167,14 @@ class PluginCalls:
             self._memory[:] = bytes(len(self._memory))
 
 
-def supervised(calls: PluginCalls | None, work: Callable[[], T]) -> T:
+def supervised(calls: PluginCalls | None, work: Callable[[], T], *, always: bool = False) -> T:
     """Return what `work` returns, which calls plugins' code, whatever that does.
 
-    Where no plugin gave code, or no child can be made safely, it is done in this process. The
-    result has to be picklable, and of the state that `work` changes only the records come back.
+    Where no plugin gave code (unless `always`), or no child can be made safely, it is done in this
+    process. The result has to be picklable, and of the state that `work` changes only the records
+    come back.
     """
-    if calls is None or not is_supervised(calls):
+    if calls is None or not (_can_watch(calls) if always else is_supervised(calls)):
         return work()
     while True:
         done, result, overdue = _attempt(calls, work)
@@ -173,11 +188,39 @@ def supervised(calls: PluginCalls | None, work: Callable[[], T]) -> T:
             calls.end(unit, why, detail)
 
 
+def rehearsed(calls: PluginCalls, work: Callable[[], object]) -> None:
+    """Do `work` in a child and forget what it gives, so that what does not return is known.
+
+    For work whose result cannot be sent from one process to another, as an imported module: done
+    again here, it leaves out what `calls` has ended. Nothing that it prints is seen.
+    """
+    if not _can_watch(calls):
+        return
+
+    def silent() -> None:
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for number in (0, 1, 2):
+            os.dup2(nowhere, number)
+        work()
+
+    while True:
+        _, _, overdue = _attempt(calls, silent)
+        if not overdue:
+            return
+        for unit, why, detail in overdue:
+            calls.end(unit, why, detail)
+
+
 def is_supervised(calls: PluginCalls | None) -> bool:
     """Return whether `supervised` would do work in a child."""
+    return calls is not None and calls.any and _can_watch(calls)
+
+
+def _can_watch(calls: PluginCalls) -> bool:
+    """Return whether a child can be made that this process watches; a watched one makes none."""
     import threading
 
-    if calls is None or not calls.any or not calls.seconds:
+    if not calls.seconds or calls.is_supervised or calls.is_lost:
         return False
     return sys.platform == "linux" and threading.active_count() == 1
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kpolicy.engine.deadline import DidNotReturn
-from kpolicy.engine.supervision import Ended, PluginCalls
+from kpolicy.engine.supervision import Ended, PluginCalls, rehearsed, supervised
 from kpolicy.errors import PluginError, Problem
 
 if TYPE_CHECKING:
@@ -172,17 +172,29 @@ def guard_check(check: PythonCheck, plugin: str, policy: str, calls: PluginCalls
     return guarded
 
 
-def guard_format(format_: PolicyFormat, plugin: str) -> PolicyFormat:
-    """Return the format so that a failure of its reader is a problem at the document."""
+def guard_format(format_: PolicyFormat, plugin: str, calls: PluginCalls) -> PolicyFormat:
+    """Return the format so that a failure of its reader is a problem at the document.
+
+    A document is read in a child process first: what comes of it may hold functions, which no
+    process can send to another.
+    """
     load = format_.load
     label = f'plugin "{plugin}", hook kpolicy_policy_formats: format "{format_.name}"'
+    unit = calls.unit(label, loading=True)
+
+    def timed(document: SourceNode) -> Loaded:
+        with calls.call(unit):
+            return load(document)
 
     def guarded(document: SourceNode) -> Loaded:
         from kpolicy.policy.formats import Loaded
 
+        rehearsed(calls, lambda: timed(document))
         try:
-            loaded = load(document)
-        except Exception as error:
+            loaded = timed(document)
+        except (Ended, DidNotReturn) as error:
+            return Loaded((), (Problem(f"{label} {error}", document.location),))
+        except (Exception, SystemExit) as error:
             what = f"{label} failed: {_words(error)}"
             return Loaded((), (Problem(what, document.location),))
         if not isinstance(loaded, Loaded):
@@ -198,33 +210,47 @@ def guard_format(format_: PolicyFormat, plugin: str) -> PolicyFormat:
 class GuardedSource:
     """A plugin's source whose failures become an `Invalid` entry for the target."""
 
-    def __init__(self, source: Source, plugin: str, report: Callable[[str], None]) -> None:
+    def __init__(self, source: Source, plugin: str, calls: PluginCalls) -> None:
         self.name = source.name
         self.plugin = plugin
         self._source = source
-        self._report = report
+        self._calls = calls
+        self._label = f'plugin "{plugin}", hook kpolicy_sources: source "{self.name}"'
+        self._unit = calls.unit(self._label, loading=True)
 
     def accepts(self, target: str) -> bool:
         """Ask the plugin; a failure is reported, and another source reads the target."""
+        return supervised(self._calls, lambda: self._accepts(target), always=True)
+
+    def _accepts(self, target: str) -> bool:
         try:
-            return bool(self._source.accepts(target))
-        except Exception as error:
-            self._report(f'source "{self.name}" failed on {target}: {_words(error)}')
+            with self._calls.call(self._unit):
+                return bool(self._source.accepts(target))
+        except (Ended, DidNotReturn):
+            return False  # recorded by what watches the calls
+        except (Exception, SystemExit) as error:
+            what = f"{self._label} failed on {target}: {_words(error)}"
+            self._calls.record(Problem(what))
             return False
 
     def discover(self, target: str, options: SourceOptions) -> Discovery:
         """Ask the plugin; a failure is an `Invalid` at the target."""
+        return supervised(self._calls, lambda: self._discover(target, options), always=True)
+
+    def _discover(self, target: str, options: SourceOptions) -> Discovery:
         from kpolicy.location import SourceLocation
         from kpolicy.manifests.model import Discovery, Invalid
 
-        label = f'plugin "{self.plugin}", hook kpolicy_sources: source "{self.name}"'
         try:
-            found = self._source.discover(target, options)
+            with self._calls.call(self._unit):
+                found = self._source.discover(target, options)
             if isinstance(found, Discovery):
                 return found
-            message = f"{label} returned a {type(found).__name__}, expected Discovery"
-        except Exception as error:
-            message = f"{label} failed: {_words(error)}"
+            message = f"{self._label} returned a {type(found).__name__}, expected Discovery"
+        except (Ended, DidNotReturn) as error:
+            message = f"{self._label} {error}"
+        except (Exception, SystemExit) as error:
+            message = f"{self._label} failed: {_words(error)}"
         return Discovery(invalid=(Invalid(SourceLocation(target), message),))
 
 

@@ -13,16 +13,16 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
 
-from kpolicy.engine.deadline import DidNotReturn, deadline
-from kpolicy.engine.supervision import Ended, PluginCalls, supervised
+from kpolicy.engine.deadline import DidNotReturn
+from kpolicy.engine.supervision import Ended, PluginCalls, rehearsed, supervised
 from kpolicy.errors import PluginError, Problem
-from kpolicy.hookspecs import API_VERSION, Hooks
+from kpolicy.hookspecs import Hooks
 from kpolicy.plugins.discovery import GROUP, Candidate, Status, candidates, digest
+from kpolicy.plugins.importing import DEBUG_HINT, adopt, describe, import_unit, register
 
 if TYPE_CHECKING:
     from kpolicy.cel.declarations import Library
@@ -40,6 +40,11 @@ T = TypeVar("T")
 
 #: The name of the plugin that everything built in belongs to.
 BUILTIN = "kpolicy"
+#: The hooks that are called, without arguments, to learn what a plugin brings.
+LOADING = (
+    "kpolicy_workload_kinds", "kpolicy_cel_libraries", "kpolicy_relations", "kpolicy_reporters",
+    "kpolicy_policy_formats", "kpolicy_policy_packs", "kpolicy_policies", "kpolicy_sources",
+)  # fmt: skip
 #: How long one plugin call may take.
 CALL_SECONDS = 5.0
 
@@ -51,25 +56,22 @@ class PluginHost:
         self,
         manager: pluggy.PluginManager,
         found: Mapping[str, Candidate],
-        problems: Iterable[Problem],
+        calls: PluginCalls,
         *,
         arguments: tuple[tuple[str, ...], bool],
         trace: Callable[[str], None] | None = None,
-        seconds: float,
         worker: bool = False,
     ) -> None:
         self._worker = worker
         self.manager = manager
         self.plugins: Mapping[str, Candidate] = found
         """All plugins that were found, active or not, by name; built-ins first."""
-        self.problems: list[Problem] = list(problems)
+        self.problems: list[Problem] = calls.problems
         """What went wrong so far; each names plugin and hook."""
         self.arguments = arguments
         self._trace = trace
-        self.calls = PluginCalls(seconds, self.problems)
+        self.calls = calls
         """The calls of plugins' code, so that one that does not return is ended and named."""
-        if worker:
-            self.calls.owner = 0
         self._answers: dict[str, tuple[tuple[str, Any], ...]] = {}
 
     # One thin method for each hook, in the order in which a scan calls them.
@@ -129,7 +131,7 @@ class PluginHost:
 
         items = self._items("kpolicy_policy_formats", PolicyFormat, lambda f: f.name)
         return tuple(
-            format_ if plugin == BUILTIN else guard_format(format_, plugin)
+            format_ if plugin == BUILTIN else guard_format(format_, plugin, self.calls)
             for plugin, format_ in items
         )
 
@@ -171,11 +173,7 @@ class PluginHost:
         protocol: Any = Source
         items: tuple[tuple[str, Source], ...]
         items = self._items("kpolicy_sources", protocol, lambda s: s.name)
-        theirs: list[Source] = [
-            GuardedSource(s, p, partial(self._fail, p, "kpolicy_sources"))
-            for p, s in items
-            if p != BUILTIN
-        ]
+        theirs: list[Source] = [GuardedSource(s, p, self.calls) for p, s in items if p != BUILTIN]
         return (*theirs, *(source for plugin, source in items if plugin == BUILTIN))
 
     def process_findings(self, findings: Sequence[Finding]) -> Sequence[Finding]:
@@ -224,7 +222,7 @@ class PluginHost:
         if name in self.plugins:
             problem = Problem(f'a plugin is called "{name}" already', None, "give it another name")
         else:
-            problem = _adopt(self.manager, plugin, name, f'plugin "{name}"')
+            problem = adopt(self.manager, plugin, name, f'plugin "{name}"')
             made = Candidate(name, name, "", type(plugin).__name__)
             status: Status = "failed" if problem else "active"
             self.plugins = {**self.plugins, name: made.with_status(status, problem)}
@@ -260,7 +258,9 @@ class PluginHost:
             process_findings=self.process_findings if third_party else None,
             digest=digest(c for c in self.plugins.values() if c.status == "active"),
             calls=self.calls,
-            factory=ToolboxFactory(__name__, "make_toolbox", self.arguments),
+            factory=ToolboxFactory(
+                __name__, "make_toolbox", (*self.arguments, self.calls.ended_names)
+            ),
         )
 
     def _fail(self, plugin: str, hook: str, what: str) -> None:
@@ -327,7 +327,7 @@ class PluginHost:
         except (Exception, SystemExit) as error:
             if plugin == BUILTIN and isinstance(error, ImportError):
                 raise
-            self._problem(plugin, hook, f"raised {describe(error)}", _DEBUG_HINT)
+            self._problem(plugin, hook, f"raised {describe(error)}", DEBUG_HINT)
             answer = None
             if os.environ.get("KPOLICY_DEBUG"):
                 import traceback
@@ -344,14 +344,19 @@ class PluginHost:
             )
         return answer
 
+    def rehearse(self) -> None:
+        """Call every hook that is called while kpolicy loads, and forget the answers."""
+        for hook in LOADING:
+            for plugin in self.implementing(hook):
+                self._call(plugin, hook)
+
     def _called(self, plugin: str, hook: str) -> AbstractContextManager[None]:
         if plugin == BUILTIN:
             return nullcontext()
         return self.calls.call(self._unit(plugin, hook))
 
     def _unit(self, plugin: str, hook: str) -> int:
-        loading = hook != "kpolicy_process_findings"
-        return self.calls.unit(f'plugin "{plugin}", hook {hook}', loading=loading)
+        return _hook_unit(self.calls, plugin, hook)
 
     def _wrong_type(self, plugin: str, hook: str, value: object, expected: str) -> None:
         what = f"returned {_article(type(value).__name__)}, expected {expected}"
@@ -364,7 +369,6 @@ class PluginHost:
 
 
 _NOT_ITERABLE = object()
-_DEBUG_HINT = "KPOLICY_DEBUG=1 shows the traceback; --disable-plugin NAME goes without the plugin"
 
 
 def _consumed(answer: Any) -> Any:
@@ -382,30 +386,22 @@ def _article(word: str) -> str:
     return f"{'an' if word[:1].lower() in 'aeiou' else 'a'} {word}"
 
 
-def describe(error: BaseException) -> str:
-    """Return `ValueError: what` with the innermost place in the code that raised it."""
-    import traceback
-
-    if isinstance(error, DidNotReturn):
-        return str(error)
-    frames = traceback.extract_tb(error.__traceback__)
-    where = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
-    text = str(error).splitlines()[0] if str(error) else ""
-    return f"{type(error).__name__}{f': {text}' if text else ''}{where}"
-
-
 def make_plugin_manager(
     disabled: Iterable[str] = (),
     entry_points: bool = True,
     *,
     seconds: float | None = None,
     worker: bool = False,
+    ended: Iterable[str] = (),
 ) -> PluginHost:
     """Return a host with the built-ins and, with `entry_points`, every installed plugin.
 
     `disabled` names plugins (or their distributions) that are found but not loaded; a name that is
     none is a problem. A plugin that cannot be imported or registered is reported and left out.
-    `worker` = in a worker process of a scan.
+    `worker` = in a worker process of a scan; `ended` names calls that did not return before.
+
+    Plugins are imported, and asked what they bring, in a child process first: one that does not
+    come back there is left out here.
     """
     from kpolicy.plugins import builtin
 
@@ -417,6 +413,11 @@ def make_plugin_manager(
     manager.register(builtin, BUILTIN)
     found: dict[str, Candidate] = {BUILTIN: Candidate.builtin()}
     problems: list[Problem] = []
+    calls = PluginCalls(seconds, problems)
+    if worker:
+        calls.owner = 0
+        calls.forbid(ended)
+    chosen: list[Candidate] = []
     unused = set(disabled)
     for candidate in candidates() if entry_points else ():
         name = candidate.name
@@ -434,9 +435,20 @@ def make_plugin_manager(
         if name in disabled or candidate.distribution in disabled:
             found[name] = candidate.with_status("disabled")
             continue
-        problem = _register(manager, candidate, seconds)
-        found[name] = candidate.with_status("failed" if problem else "active", problem)
-        problems += [problem] if problem else []
+        found[name] = candidate
+        chosen.append(candidate)
+    if chosen:
+        for candidate in chosen:  # known here, so that they can be named here
+            import_unit(candidate, calls)
+            for hook in LOADING:
+                _hook_unit(calls, candidate.name, hook)
+        rehearsed(calls, lambda: _rehearsal(chosen, calls))
+    for candidate in chosen:
+        problem = register(manager, candidate, calls)
+        status: Status = "failed" if problem else "active"
+        found[candidate.name] = candidate.with_status(status, problem)
+        if problem is not None:
+            calls.record(problem)
     for name in sorted(unused):
         from kpolicy.strict.suggest import did_you_mean
 
@@ -444,14 +456,21 @@ def make_plugin_manager(
         hint = did_you_mean(name, known) or f"installed: {', '.join(known) or 'none'}"
         problems.append(Problem(f'--disable-plugin: no plugin is called "{name}"', None, hint))
     return PluginHost(
-        manager,
-        found,
-        problems,
-        arguments=(disabled, entry_points),
-        trace=trace,
-        seconds=seconds,
-        worker=worker,
+        manager, found, calls, arguments=(disabled, entry_points), trace=trace, worker=worker
     )
+
+
+def _hook_unit(calls: PluginCalls, plugin: str, hook: str) -> int:
+    return calls.unit(f'plugin "{plugin}", hook {hook}', loading=hook in LOADING)
+
+
+def _rehearsal(chosen: Iterable[Candidate], calls: PluginCalls) -> None:
+    """Import plugins and ask them what they bring; for a process that ends afterwards."""
+    manager = pluggy.PluginManager("kpolicy")
+    manager.add_hookspecs(Hooks)
+    good = [candidate for candidate in chosen if register(manager, candidate, calls) is None]
+    found = {candidate.name: candidate for candidate in good}
+    PluginHost(manager, found, calls, arguments=((), True)).rehearse()
 
 
 def _seconds() -> float:
@@ -462,65 +481,11 @@ def _seconds() -> float:
         return CALL_SECONDS
 
 
-def _register(
-    manager: pluggy.PluginManager, candidate: Candidate, seconds: float
-) -> Problem | None:
-    """Import and register one plugin; return what is wrong, leaving the manager without it."""
-    label = f'plugin "{candidate.name}" ({candidate.distribution} {candidate.version})'
-    try:
-        with deadline(seconds):
-            plugin = candidate.load()
-    except (Exception, SystemExit) as error:
-        if os.environ.get("KPOLICY_DEBUG"):
-            import traceback
-
-            traceback.print_exception(error)
-        return Problem(f"{label} cannot be imported: {describe(error)}", None, _DEBUG_HINT)
-    return _adopt(manager, plugin, candidate.name, label)
-
-
-def _adopt(manager: pluggy.PluginManager, plugin: Any, name: str, label: str) -> Problem | None:
-    """Register a plugin that is at hand; return what is wrong, leaving the manager without it."""
-    api = getattr(plugin, "kpolicy_api", API_VERSION)
-    if api != API_VERSION:
-        hint = "upgrade kpolicy" if isinstance(api, int) and api > API_VERSION else "upgrade it"
-        return Problem(
-            f"{label} needs plugin API {api!r}; this kpolicy has {API_VERSION}", None, hint
-        )
-    try:
-        manager.register(plugin, name)
-        wrong = _misfits(manager, name)
-        if not wrong:
-            manager.check_pending()
-            return None
-    except (pluggy.PluginValidationError, ValueError, TypeError) as error:
-        wrong = " ".join(str(error).split())
-    if manager.get_plugin(name) is not None:
-        manager.unregister(name=name)
-    return Problem(f"{label} does not fit the hooks: {wrong}", None, "docs/plugins.md lists them")
-
-
-def _misfits(manager: pluggy.PluginManager, name: str) -> str:
-    """Return what a plugin implements that no hook is, or in a way that is not part of the API."""
-    known = {hook for hook in vars(Hooks) if hook.startswith("kpolicy_")}
-    plugin = manager.get_plugin(name)
-    for caller in manager.get_hookcallers(plugin) or ():
-        if caller.name not in known:
-            from kpolicy.strict.suggest import did_you_mean
-
-            near = did_you_mean(caller.name, known)
-            return f'"{caller.name}" is no hook{f", {near}" if near else ""}'
-        for implementation in caller.get_hookimpls():
-            if implementation.plugin is plugin and (
-                implementation.wrapper or implementation.hookwrapper
-            ):
-                return f'"{caller.name}" is a hook wrapper; wrappers are not part of the API'
-    return ""
-
-
-def make_toolbox(disabled: tuple[str, ...] = (), entry_points: bool = True) -> Toolbox:
+def make_toolbox(
+    disabled: tuple[str, ...] = (), entry_points: bool = True, ended: tuple[str, ...] = ()
+) -> Toolbox:
     """Return a toolbox made afresh: what a worker process calls."""
-    return make_plugin_manager(disabled, entry_points, worker=True).toolbox()
+    return make_plugin_manager(disabled, entry_points, worker=True, ended=ended).toolbox()
 
 
 def _print_trace(line: str) -> None:

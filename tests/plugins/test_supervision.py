@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from kpolicy.plugins.manager import LOADING as LOADING_HOOKS
+
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="children are forked on Linux")
 
 POLICY = """\
@@ -98,6 +100,48 @@ def render(report, context):
 @hookimpl
 def kpolicy_reporters():
     return [Reporter("acme", render)]
+"""
+
+IMPORT = """
+from kpolicy import hookimpl
+
+def stuck():
+    BODY
+
+stuck()
+"""
+LOADING = """
+from kpolicy import hookimpl
+
+@hookimpl
+def HOOK():
+    BODY
+"""
+SOURCE = """
+from kpolicy import hookimpl
+from kpolicy.manifests.model import Discovery
+
+class Registry:
+    name = "acme"
+    def accepts(self, target):
+        ACCEPTS
+    def discover(self, target, options):
+        DISCOVER
+
+@hookimpl
+def kpolicy_sources():
+    return [Registry()]
+"""
+FORMAT = """
+from kpolicy import hookimpl
+from kpolicy.policy.formats import Loaded, PolicyFormat
+
+def load(document):
+    BODY
+
+@hookimpl
+def kpolicy_policy_formats():
+    return [PolicyFormat("acme", "acme.dev/v1", ("Rule",), load)]
 """
 
 Scan = Callable[..., subprocess.CompletedProcess[str]]
@@ -220,6 +264,68 @@ def test_a_reporter_that_does_not_return_keeps_no_other_report_back(way: str, sc
     result = scan(filled(REPORTER, way), "", "-o", "-", "-f", "acme", "-o", "report.acme")
     said(result, 'hook kpolicy_reporters: reporter "acme"')
     assert findings(result) == findings(scan())
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_import_that_does_not_come_back_leaves_the_plugin_out(way: str, scan: Scan) -> None:
+    result = scan(filled(IMPORT, way))
+    said(result, 'plugin "acme" (acme 1.0) cannot be imported: it')
+    assert findings(result) == findings(scan())
+
+
+def test_an_import_that_works_is_seen_once(scan: Scan) -> None:
+    """It is rehearsed in a child, of which nothing shows."""
+    result = scan("import sys\nprint('hello', file=sys.stderr)\n")
+    assert result.stderr.count("hello") == 1
+    assert result.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("hook", "way", "jobs"),
+    [
+        *((hook, "c-loop", "2") for hook in LOADING_HOOKS),
+        ("kpolicy_relations", "python", "1"),
+        ("kpolicy_policies", "exit", "1"),
+    ],
+)
+def test_a_hook_that_does_not_come_back_while_loading(
+    hook: str, way: str, jobs: str, scan: Scan
+) -> None:
+    result = scan(filled(LOADING.replace("HOOK", hook), way), "", "-j", jobs)
+    said(result, f"hook {hook} ")
+    assert findings(result) == findings(scan("", "", "-j", jobs))
+
+
+@pytest.mark.parametrize("way", ["python", "c-loop", "deaf", "exit"])
+@pytest.mark.parametrize("method", ["ACCEPTS", "DISCOVER"])
+def test_a_source_that_does_not_come_back(method: str, way: str, scan: Scan) -> None:
+    code = SOURCE.replace(method, textwrap.indent(WAYS[way], " " * 8).lstrip())
+    code = code.replace("ACCEPTS", "return target == 'registry:'")
+    code = code.replace("DISCOVER", "return Discovery()")
+    target = "registry:" if method == "DISCOVER" else "pods"
+    result = scan(code, "", target)
+    lines = [x for x in result.stderr.splitlines() if "; the rest went on without it" in x]
+    (line,) = lines
+    assert 'plugin "acme", hook kpolicy_sources: source "acme"' in line
+    assert "did not return within 0.3 s" in line or "ended its process" in line
+    assert result.returncode == 2
+    assert findings(result) == findings(scan())
+    invalid = json.loads(result.stdout)["invalid"]
+    assert [entry["path"] for entry in invalid] == (["registry:"] if method == "DISCOVER" else [])
+
+
+@pytest.mark.parametrize("way", ["python", "c-loop", "deaf", "exit"])
+def test_a_policy_format_that_does_not_come_back(way: str, scan: Scan, tmp_path: Path) -> None:
+    rule = "apiVersion: acme.dev/v1\nkind: Rule\nmetadata: {name: r}\n"
+    (tmp_path / "rules.yaml").write_text(f"{rule}---\n{rule}")
+    result = scan(filled(FORMAT, way), "", "-p", "rules.yaml")
+    assert 'hook kpolicy_policy_formats: format "acme"' in result.stderr
+    assert "; the rest went on without it" in result.stderr
+    assert "rules.yaml:1:1: " in result.stderr
+    assert "rules.yaml:5:1: " in result.stderr
+    assert "it is not called again" in result.stderr
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr
 
 
 def test_what_a_relation_did_wrong_in_the_child_is_told(scan: Scan) -> None:
