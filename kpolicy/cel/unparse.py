@@ -18,12 +18,12 @@ from kpolicy.cel.scopes import (
 )
 from kpolicy.cel.values import show
 
-_BINARY: Final = {
+BINARY: Final = {
     "_||_": ("||", 1), "_&&_": ("&&", 2), "_==_": ("==", 3), "_!=_": ("!=", 3), "_<_": ("<", 3),
     "_<=_": ("<=", 3), "_>_": (">", 3), "_>=_": (">=", 3), "@in": ("in", 3), "_+_": ("+", 4),
     "_-_": ("-", 4), "_*_": ("*", 5), "_/_": ("/", 5), "_%_": ("%", 5),
 }  # fmt: skip
-_UNARY: Final = {"!_": "!", "-_": "-"}
+UNARY: Final = {"!_": "!", "-_": "-"}
 
 
 def unparse(node: Node, level: int = 0) -> str:
@@ -45,7 +45,7 @@ def unparse(node: Node, level: int = 0) -> str:
         case Call(function=function, args=args):
             return _operator(function, args, level)
         case Apply(callee=callee, args=args):
-            if callee.name in _BINARY or callee.name in _UNARY:
+            if callee.name in BINARY or callee.name in UNARY:
                 return _operator(callee.name, args, level)
             if callee.name in ("_[_]", "_[?_]"):
                 mark = "?" if callee.name == "_[?_]" else ""
@@ -85,9 +85,9 @@ def _operator(function: str, args: list[Node], level: int) -> str:
         test, chosen, other = args
         text = f"{unparse(test, 1)} ? {unparse(chosen, 1)} : {unparse(other)}"
         return f"({text})" if level > 0 else text
-    if function in _UNARY:
-        text = f"{_UNARY[function]}{unparse(args[0], 6)}"
+    if function in UNARY:
+        text = f"{UNARY[function]}{unparse(args[0], 6)}"
         return f"({text})" if level > 5 else text
-    sign, binding = _BINARY[function]
+    sign, binding = BINARY[function]
     text = f"{unparse(args[0], binding)} {sign} {unparse(args[1], binding + 1)}"
     return f"({text})" if binding < level else text

@@ -344,13 +344,16 @@ def _fits(text: str, pattern: str) -> bool:
 
 
 class KindMatcher:
-    """Decides which kinds the texts of a match name; made by `matcher`. Hashable by its texts."""
+    """Decides which kinds the texts of a match name; made by `matcher`. Hashable by its texts.
 
-    __slots__ = ("_everything", "_known", "_patterns", "texts")
+    `patterns` are the (group, version, kind) that they stand for; each part may be a glob.
+    """
+
+    __slots__ = ("_everything", "_known", "patterns", "texts")
 
     def __init__(self, texts: tuple[str, ...], patterns: tuple[tuple[str, str, str], ...]) -> None:
         self.texts = texts
-        self._patterns = patterns
+        self.patterns = patterns
         self._everything = ("*", "*", "*") in patterns
         self._known: dict[tuple[str, str], bool] = {}
 
@@ -364,21 +367,21 @@ class KindMatcher:
             group, version = split_api_version(api_version)
             known = self._known[key] = any(
                 _fits(kind, k) and _fits(group, g) and _fits(version, v)
-                for g, v, k in self._patterns
+                for g, v, k in self.patterns
             )
         return known
 
     def matches(self, group: str, kind: str) -> bool:
         """Return whether some version of this kind is named."""
         return self._everything or any(
-            _fits(kind, k) and _fits(group, g) for g, _, k in self._patterns
+            _fits(kind, k) and _fits(group, g) for g, _, k in self.patterns
         )
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, KindMatcher) and self._patterns == other._patterns
+        return isinstance(other, KindMatcher) and self.patterns == other.patterns
 
     def __hash__(self) -> int:
-        return hash(self._patterns)
+        return hash(self.patterns)
 
     def __repr__(self) -> str:
         return f"KindMatcher({', '.join(self.texts)})"
