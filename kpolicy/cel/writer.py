@@ -1,6 +1,7 @@
 """Writes a parsed tree as CEL source: what `parse` makes of the text means the same again.
 
-The trees are equal but for the way in which a chain of `&&` or `||` is nested. `unparse` writes resolved trees, shortened, for people; this writes what another CEL engine reads.
+The trees are equal but for the way in which a chain of `&&` or `||` is nested. `unparse` writes
+resolved trees, shortened, for people; this writes what another CEL engine reads.
 """
 
 from __future__ import annotations
@@ -110,7 +111,7 @@ def _call(node: Call, function: str, args: Sequence[Node], level: int) -> str:
         return f"({text})" if level > 0 else text
     if function in UNARY:
         operand = write(args[0], _UNARY)
-        if isinstance(args[0], Constant):
+        if function == "-_" and isinstance(args[0], Constant):
             # `-(42)` is a negation, `-42` a constant.
             operand = f"({operand})"
         text = f"{UNARY[function]}{operand}"

@@ -82,9 +82,12 @@ def vap(ids: tuple[str, ...], **options: Any) -> int:
         except Refusal as refusal:
             refused.append((unit.compiled.id, refusal))
     _write(exported, options["output"])
-    named = [id_ for id_, _ in refused if id_ in ids]
     report_problems(plan.problems)
-    report_problems(_problem(id_, refusal) for id_, refusal in refused)
+    named = [(id_, refusal) for id_, refusal in refused if id_ in ids]
+    for id_, refusal in refused:
+        if id_ not in ids:
+            click.echo(f"not exported: {id_}: {refusal.reason} ({refusal.location})", err=True)
+    report_problems(_problem(id_, refusal) for id_, refusal in named)
     click.echo(_summary(exported, refused, wanted), err=True)
     status = report_plugin_problems(host)
     return 2 if named or plan.problems else status

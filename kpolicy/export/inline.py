@@ -24,7 +24,6 @@ from kpolicy.cel.nodes import (
     OptionalMap,
     Select,
 )
-from kpolicy.policy.compiled import JOINS
 from kpolicy.snapshot.kinds import CONTAINER_FIELDS, WorkloadKind
 
 #: Reads an expression as a tree.
@@ -216,10 +215,6 @@ class Inliner:
     def _refuse_own(self, node: Call) -> None:
         """Refuse a function that only kpolicy or a plugin has."""
         prefix = f"{node.target.name}." if isinstance(node.target, Identifier) else ""
-        for name in (f"{prefix}{node.function}", node.function):
-            if name in JOINS:
-                reason = f"{name}() looks at other resources, which admission does not have"
-                raise Inexpressible(reason, node.offset)
         for name in (f"{prefix}{node.function}", node.function):
             if name in self.own:
                 reason = f"{name}() is kpolicy's or a plugin's; no API server has it"

@@ -60,7 +60,7 @@ def told_of(items: Node, variable: str, test: Node, each: Node, separator: str) 
                 holds = Comprehension(0, "all", one, variable, None, test)
                 said = _first(Comprehension(0, "map", one, variable, None, each))
                 return told_of(inner.range, inner.variable, holds, said, separator)
-    failing = Comprehension(0, "filter", items, variable, None, Call(0, "!_", None, [test]))
+    failing = Comprehension(0, "filter", items, variable, None, _not(test))
     texts = Comprehension(0, "map", failing, variable, None, each)
     return Call(0, "join", texts, [Constant(0, separator)])
 
@@ -80,7 +80,13 @@ def _unless(filtered: Comprehension, variable: str, test: Node) -> Node:
     if filtered.variable != variable:
         one = ListNode(0, [Identifier(0, variable)])
         passes = Comprehension(0, "exists", one, filtered.variable, None, passes)
-    return Call(0, "_||_", None, [Call(0, "!_", None, [passes]), test])
+    return Call(0, "_||_", None, [_not(passes), test])
+
+
+def _not(test: Node) -> Node:
+    if isinstance(test, Call) and test.function == "!_":
+        return test.args[0]
+    return Call(0, "!_", None, [test])
 
 
 def _first(items: Node) -> Node:

@@ -44,7 +44,11 @@ def _rule(group: str, version: str, resources: list[str]) -> dict[str, Any]:
 
 def constraints(match: Match, kinds: Kinds) -> dict[str, Any]:
     """Return the matchConstraints. Raises `ValueError` as `resource_rules`."""
-    found: dict[str, Any] = {"resourceRules": resource_rules(match.kinds, kinds)}
+    # A native policy meets the groups that it names and no others that a server converts to them.
+    found: dict[str, Any] = {
+        "matchPolicy": "Exact",
+        "resourceRules": resource_rules(match.kinds, kinds),
+    }
     if match.exclude_kinds:
         found["excludeResourceRules"] = resource_rules(match.exclude_kinds, kinds)
     if match.labels is not None:

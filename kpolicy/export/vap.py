@@ -5,7 +5,7 @@ Source of the target: the types and the validation of admissionregistration.k8s.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeGuard
 
 from kpolicy import cel
@@ -21,7 +21,7 @@ from kpolicy.export.items import all_of, flattens, told_of
 from kpolicy.export.match import ambiguous, constraints, match_conditions, workloads_met
 from kpolicy.export.model import Exported, Options, Refusal
 from kpolicy.export.releases import refused_by
-from kpolicy.policy.compiled import CompiledPolicy, CompiledValidation
+from kpolicy.policy.compiled import JOINS, CompiledPolicy, CompiledValidation
 from kpolicy.policy.model import Expression
 from kpolicy.policy.syntax import walk
 from kpolicy.snapshot.kinds import Kinds
@@ -117,6 +117,7 @@ class _Writer:
 
     def exported(self) -> Exported:
         policy = self.policy
+        self._refuse_joins()
         try:
             match = constraints(policy.match, self.kinds)
         except ValueError as error:
@@ -162,6 +163,20 @@ class _Writer:
             documents.append(self._config_map())
         documents.append(self._binding(configured))
         return Exported(policy.id, tuple(documents), self.dearest)
+
+    def _refuse_joins(self) -> None:
+        """Refuse a policy that looks beyond its object, whatever else stands against it."""
+        policy = self.policy
+        tests = [validation.expression for validation in policy.validations]
+        items = [v.for_each.items for v in policy.validations if v.for_each is not None]
+        named = [n.expression for n in (*policy.match_conditions, *policy.variables)]
+        for expression in (*named, *items, *tests):
+            for name in _called(self.parser.parse(expression.source)):
+                if name in JOINS:
+                    raise Refusal(
+                        f"{name}() looks at other resources, which admission does not have",
+                        expression.location,
+                    )
 
     # Parts
 
@@ -275,6 +290,15 @@ class _Writer:
                 f"an expression may cost {cost:,}; an API server stops at {PER_EXPRESSION:,}", at
             )
         return text
+
+
+def _called(tree: Node) -> Iterator[str]:
+    """Yield the names of the functions that a tree calls, with their namespaces and without."""
+    for part, _ in walk(tree):
+        if isinstance(part, Call):
+            yield part.function
+            if isinstance(part.target, Identifier):
+                yield f"{part.target.name}.{part.function}"
 
 
 def _is_variable(node: Node) -> TypeGuard[Select]:
