@@ -79,8 +79,8 @@ def vap(ids: tuple[str, ...], **options: Any) -> int:
         try:
             found = export_policy(unit.compiled, unit.params, plan.kinds, libraries, wanted)
             exported.append(found)
-        except Refusal as refusal:
-            refused.append((unit.compiled.id, refusal))
+        except Refusal as reason:
+            refused.append((unit.compiled.id, reason))
     _write(exported, options["output"])
     report_problems(plan.problems)
     named = [(id_, refusal) for id_, refusal in refused if id_ in ids]
