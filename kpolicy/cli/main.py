@@ -35,7 +35,10 @@ COMMANDS: CommandTable = {
     "eval": ("kpolicy.cli.evaluate:evaluate", "Evaluate one CEL expression on a document."),
     "trace": ("kpolicy.cli.trace:trace", "Show why a policy decided as it did for one resource."),
     "relations": ("kpolicy.cli.relations:relations", "Show a resource's relations and their keys."),
-    "export": ("kpolicy.cli.export:export", "Write policies in the form in which an API server takes them."),
+    "export": (
+        "kpolicy.cli.export:export",
+        "Write policies in the form in which an API server takes them.",
+    ),
     "config": ("kpolicy.cli.config:config", "Show the effective configuration."),
     "cache": ("kpolicy.cli.cache:cache", "Show or clear what is kept between scans."),
     "plugin": ("kpolicy.cli.plugin:plugin", "List installed plugins, or begin a new one."),
