@@ -93,6 +93,11 @@ FAILED = 2
 )
 @click.option("--no-cache", is_flag=True, help="Read and write no cached scan results.")
 @click.option(
+    "--verify-cache",
+    is_flag=True,
+    help="Read and evaluate everything, and say whether the cached results were right.",
+)
+@click.option(
     "--engine",
     type=click.Choice(["compiled", "reference"]),
     default="compiled",
@@ -183,6 +188,8 @@ def scan(paths: tuple[str, ...], **options: Any) -> int:
     began = time.perf_counter()
     if options["quiet"] and options["verbose"]:
         raise click.UsageError("--quiet and --verbose contradict each other.")
+    if options["no_cache"] and options["verify_cache"]:
+        raise click.UsageError("--no-cache and --verify-cache contradict each other.")
     from kpolicy.cli.files import SourceLines, check_writable
     from kpolicy.cli.outputs import pair
     from kpolicy.cli.plugins import host_of, report_plugin_problems
@@ -255,7 +262,8 @@ def request_of(paths: tuple[str, ...], options: Mapping[str, Any]) -> ScanReques
         param_paths=options["param_paths"],
         jobs=options["jobs"],
         engine=options["engine"],
-        cache=not options["no_cache"],
+        cache=not options["no_cache"] and not options["fix"] and not options["diff"],
+        verify_cache=options["verify_cache"],
         results_all=options["results"] == "all",
         skip_invalid=options["skip_invalid"],
         fail_on=options["fail_on"],

@@ -10,7 +10,17 @@ from typing import NamedTuple, cast
 
 from kpolicy.engine.evaluate import Unit, Verdict
 from kpolicy.engine.places import mark_at
-from kpolicy.findings import Certainty, Finding, Fix, Outcome, Place, Related, ResourceRef, Severity
+from kpolicy.findings import (
+    Certainty,
+    Finding,
+    Fix,
+    Outcome,
+    Place,
+    PolicyInfo,
+    Related,
+    ResourceRef,
+    Severity,
+)
 from kpolicy.location import SourceLocation
 from kpolicy.manifests.model import Limits, ManifestFile
 from kpolicy.policy.model import Edit, Policy
@@ -143,7 +153,9 @@ def _names(resource: Resource) -> tuple[str, str, str, str]:
     return (resource.api_version, resource.kind, resource.namespace, resource.name)
 
 
-def finish(raws: Iterable[Raw], policies: Mapping[str, Policy]) -> list[tuple[Finding, Anchor]]:
+def finish(
+    raws: Iterable[Raw], policies: Mapping[str, Policy | PolicyInfo]
+) -> list[tuple[Finding, Anchor]]:
     """Return the findings in the order of the report, with their fingerprints.
 
     Two findings that are alike in everything a fingerprint is made of are told apart by an ordinal,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kpolicy.engine.evaluate import Surroundings, Unit, Verdict, evaluate
 from kpolicy.engine.findings import Placer
@@ -23,6 +23,9 @@ from kpolicy.snapshot.resource import Resource
 from kpolicy.snapshot.snapshot import Snapshot
 from kpolicy.snapshot.world import World
 
+if TYPE_CHECKING:
+    from kpolicy.engine.cached.reads import Reads
+
 
 class JoinEvaluator:
     """Runs the join policies of a plan over one snapshot."""
@@ -34,8 +37,13 @@ class JoinEvaluator:
         snapshot: Snapshot,
         base: Snapshot | None = None,
         bits: Mapping[Resource, frozenset[tuple[str, str]]] | None = None,
+        reads: Reads | None = None,
     ) -> None:
         self.plan = plan
+        self.reads = reads
+        """Where it is noted what the evaluations look at."""
+        if reads is not None:
+            snapshot = reads.watched(snapshot)
         self.settings = settings
         self.snapshot = snapshot
         self.base = base
@@ -47,6 +55,10 @@ class JoinEvaluator:
                 self.filters[unit.number] = made if bits is None else _known(made, bits)
         self.around = Surroundings(snapshot, self._locate)
         self.needs_request = any("request" in u.compiled.references for u in plan.units)
+        self.needs_namespace = any(
+            u.admission is not None or "namespaceObject" in u.compiled.references
+            for u in plan.units
+        )
         # They would be called for every resource, to say nothing.
         self.of_copies = frozenset(
             unit.number
@@ -59,6 +71,8 @@ class JoinEvaluator:
         units = self.plan.meeting(resource, True)
         if not units:
             return
+        if self.reads is not None:
+            self.reads.begin(resource.path)
         bindings, operation = self.bindings(resource)
         for unit in units:
             test = unit.matcher.test_for(operation)
@@ -71,6 +85,8 @@ class JoinEvaluator:
     def settle(self, resource: Resource, row: Row, placer: Placer, tally: Tally) -> None:
         """Finish what a worker left open for a resource."""
         bindings: dict[str, Any] | None = None
+        if self.reads is not None:
+            self.reads.begin(resource.path)
         for pending in row.pending:
             unit = self.plan.units[pending.unit]
             guess = self._right_guess(unit, resource, pending.guesses)
@@ -101,7 +117,7 @@ class JoinEvaluator:
 
     def bindings(self, resource: Resource) -> tuple[dict[str, Any], str]:
         """Return what expressions about a resource can read, and the operation."""
-        namespace = self.snapshot.namespace_of(resource)
+        namespace = self.snapshot.namespace_of(resource) if self.needs_namespace else None
         new, old, operation = admission(resource, self.settings)
         bindings: dict[str, Any] = {
             "object": new,
@@ -172,13 +188,17 @@ def join_whole(
     tally: Tally,
     files: Mapping[str, ManifestFile],
     world: World,
+    reads: Reads | None = None,
 ) -> None:
     """Run the join phase over resources whose bodies are at hand."""
     snapshot = Snapshot.of(tally.resources, plan.kinds, world)
-    evaluator = JoinEvaluator(plan, settings, snapshot)
+    evaluator = JoinEvaluator(plan, settings, snapshot, reads=reads)
     placer = Placer(dict(files))
     for resource in snapshot.resources:
+        before = tally.evaluations
         evaluator.run(resource, placer, tally)
+        if reads is not None:
+            reads.evaluations[resource.path] += tally.evaluations - before
 
 
 def join_rows(
@@ -187,6 +207,7 @@ def join_rows(
     tally: Tally,
     files: Mapping[str, ManifestFile],
     world: World,
+    reads: Reads | None = None,
 ) -> None:
     """Run the join phase over rows: keys first, a body only where it must be."""
     library = Library(files, settings.limits)
@@ -206,9 +227,9 @@ def join_rows(
         for number, relation in enumerate(relations):
             snapshot.adopt(relation, RelationIndex.from_entries(relation, filed[number]))
         bits = {resource: row.bits for resource, row in pairs if row.bits}
-        evaluator = JoinEvaluator(plan, settings, snapshot, bits=bits)
+        evaluator = JoinEvaluator(plan, settings, snapshot, bits=bits, reads=reads)
     else:
-        evaluator = JoinEvaluator(plan, settings, snapshot)
+        evaluator = JoinEvaluator(plan, settings, snapshot, reads=reads)
     from kpolicy.engine.workers import settle_in_two
 
     placer = Placer(dict(files))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import gc
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from kpolicy.engine.evaluate import Unit, Verdict, evaluate, skipped
 from kpolicy.engine.findings import Anchor, Placer, Raw, anchor_of, raw_of, ref_of
@@ -37,6 +38,8 @@ class Settings:
     """Whether passes and skips are wanted."""
     unused: bool = False
     """Whether suppressions that suppress nothing are wanted: those of every resource count then."""
+    remember: bool = False
+    """Whether the results are kept: then the tally says what each file had."""
 
 
 def admission(resource: Resource, settings: Settings) -> tuple[Any, Any, str]:
@@ -52,6 +55,19 @@ def admission(resource: Resource, settings: Settings) -> tuple[Any, Any, str]:
         # Nobody says what was there before: as if nothing had changed.
         return resource.body, resource.body, operation
     return resource.body, None if old is None else old.body, operation
+
+
+class Seen(NamedTuple):
+    """What a file had: its part in the counts, and what tells that it is the same file again."""
+
+    path: str
+    digest: bytes
+    """Of its bytes; empty where they could not be read."""
+    commented: bool
+    """Whether it may hold comments that suppress something."""
+    documents: int
+    resources: int
+    evaluations: int
 
 
 @dataclass(slots=True)
@@ -70,6 +86,10 @@ class Tally:
     documents: int = 0
     resource_count: int = 0
     evaluations: int = 0
+    seen: list[Seen] = field(default_factory=list)
+    """Of each file, where results are kept."""
+    reads: dict[str, set[int]] = field(default_factory=dict)
+    """What the joins of each file looked at (see `kpolicy.engine.cached.reads`)."""
 
     def add(self, other: Tally) -> None:
         """Take in what another part of the phase yielded."""
@@ -83,12 +103,17 @@ class Tally:
         self.documents += other.documents
         self.resource_count += other.resource_count
         self.evaluations += other.evaluations
+        self.seen += other.seen
+        for path, marks in other.reads.items():
+            self.reads.setdefault(path, set()).update(marks)
 
     def sparing(self, names: bool) -> Tally:
         """Return what a report is made of: no bodies and, unless `names`, no resources at all."""
         nothing = FrozenDict()
         return replace(
             self,
+            seen=[],
+            reads={},
             resources=[
                 replace(r, body=nothing, written=None, whole=None) for r in self.resources if names
             ],
@@ -129,6 +154,10 @@ def local_phase(
     tally = Tally()
     evaluator = LocalEvaluator(plan, settings, guess=not keep_bodies, at_hand=at_hand)
     for file in files:
+        digest, commented = b"", True
+        if settings.remember:
+            file, digest, commented = _fingered(file, settings.limits)
+            before = tally.documents, tally.resource_count, tally.evaluations
         loaded = load(file, settings.limits)
         tally.invalid += loaded.invalid
         tally.skipped += loaded.skipped
@@ -141,7 +170,30 @@ def local_phase(
             tally.resource_count += 1
             if keep_bodies:
                 tally.resources.append(resource)
+        if settings.remember:
+            after = tally.documents, tally.resource_count, tally.evaluations
+            counts = (now - then for now, then in zip(after, before, strict=True))
+            tally.seen.append(Seen(file.path, digest, commented, *counts))
     return tally
+
+
+def _fingered(file: ManifestFile, limits: Limits) -> tuple[ManifestFile, bytes, bool]:
+    """Return the file with its bytes at hand, their digest, and whether they may hold comments."""
+    from kpolicy.manifests.loader import read_bytes
+
+    data = read_bytes(file, limits)
+    if isinstance(data, Invalid):
+        return file, b"", True
+    return replace(file, data=data), digest_of(data), COMMENT in data
+
+
+def digest_of(data: bytes) -> bytes:
+    """Return what stands for the bytes of a file."""
+    return hashlib.blake2b(data, digest_size=16).digest()
+
+
+#: What a comment that suppresses something has in it.
+COMMENT = b"kpolicy:ignore"
 
 
 class LocalEvaluator:

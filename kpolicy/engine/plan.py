@@ -100,7 +100,7 @@ def catalogue_of(toolbox: Toolbox, request: ScanRequest, config: Config) -> Cata
     """
     from kpolicy.engine.policy_cache import key_of, load_catalogue
 
-    files, python, problems = _sources(toolbox, request, config)
+    files, python, problems = policy_sources(toolbox, request, config)
     if request.engine == "compiled" and not problems:
         at = _compiled_at_build(toolbox)
         if at is not None:
@@ -132,7 +132,7 @@ def _compiled_at_build(toolbox: Toolbox) -> Path | None:
     return None
 
 
-def _sources(
+def policy_sources(
     toolbox: Toolbox, request: ScanRequest, config: Config
 ) -> tuple[list[PolicyFile], list[Policy], list[Problem]]:
     """Return the policy files, the policies made in Python, and what could not be read."""

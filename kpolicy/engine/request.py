@@ -66,6 +66,8 @@ class ScanRequest:
     engine: Literal["compiled", "reference"] = "compiled"
     cache: bool = True
     """Whether cached scan results may be read and written."""
+    verify_cache: bool = False
+    """Whether everything is done anew, and compared with what the cache has."""
     results_all: bool = False
     """Whether passes and skips are listed too."""
     skip_invalid: bool = False
@@ -126,6 +128,8 @@ class Toolbox:
     """Plugins' post-processing, called once after suppression."""
     digest: str = ""
     """Changes whenever a plugin, its version or (editable) its files change; part of cache keys."""
+    repeatable: bool = True
+    """Whether `digest` stands for all code that makes results; else none are kept."""
     calls: PluginCalls | None = None
     """The calls of plugins' code, which a scan supervises; None = none is a stranger's."""
     factory: ToolboxFactory | None = None

@@ -267,6 +267,8 @@ def _settle_there(
     def results() -> Iterator[tuple[int, Tally]]:
         found = Tally()
         _settle(evaluator, pairs, placer, found)
+        if evaluator.reads is not None:
+            found.reads = evaluator.reads.by_file()
         yield 0, found
 
     _send(results, sender)

@@ -256,6 +256,12 @@ class PluginHost:
             sources=self.sources(),
             workload_kinds=self.workload_kinds(),
             process_findings=self.process_findings if third_party else None,
+            # A plugin that was registered is somewhere in memory: nothing tells when it changes.
+            repeatable=all(
+                c.entry_point is not None or c.name == BUILTIN
+                for c in self.plugins.values()
+                if c.status == "active"
+            ),
             digest=digest(c for c in self.plugins.values() if c.status == "active"),
             calls=self.calls,
             factory=ToolboxFactory(

@@ -106,10 +106,19 @@ class Drawer:
         return made
 
     @classmethod
-    def of(cls, relation: Relation, filed: Iterable[tuple[Any, Filed]]) -> Drawer:
-        """Return the drawer that holds `filed`, which comes in the order of resources."""
+    def of(
+        cls, relation: Relation, filed: Iterable[tuple[Any, Filed]], awake: bool = False
+    ) -> Drawer:
+        """Return the drawer that holds `filed`, which comes in the order of resources.
+
+        `awake` = it is filled even where nothing stands on the left.
+        """
         all_filed = list(filed)
-        if not relation.symmetric and not any(entries.left for _, entries in all_filed):
+        if (
+            not awake
+            and not relation.symmetric
+            and not any(entries.left for _, entries in all_filed)
+        ):
             return cls.empty(relation)
         right = Filing.of(_pairs(all_filed, "right"), _order)
         links = Filing.of(_both_ways(_cards(all_filed, "links")), _order)

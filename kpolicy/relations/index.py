@@ -111,7 +111,7 @@ class Filer:
 class RelationIndex:
     """One relation, indexed. Immutable but for what it remembers of its own answers."""
 
-    __slots__ = ("_counts", "_drawers", "_filed", "_filer", "_filtered", "relation")
+    __slots__ = ("_counts", "_drawers", "_filed", "_filer", "_filtered", "_woken", "relation")
 
     def __init__(
         self,
@@ -126,6 +126,7 @@ class RelationIndex:
         self._drawers = drawers
         self._filtered: dict[Hashable, _Filtered] = {}
         self._counts: dict[tuple[str, bool, Key, Hashable], _Tally] = {}
+        self._woken: dict[str, Drawer] = {}
 
     @classmethod
     def of(cls, relation: Relation, snapshot: Snapshot) -> RelationIndex:
@@ -251,6 +252,36 @@ class RelationIndex:
             if limit is not None and len(seen) >= limit:
                 return limit
         return len(seen)
+
+    def filed(self) -> Iterator[tuple[Any, Filed]]:
+        """Yield every resource that has entries, with these."""
+        yield from self._filed.items()
+
+    def keys_asked(self, resource: Ref, reverse: bool = False) -> Iterator[Key]:
+        """Yield the keys under which answers about `resource` are looked for.
+
+        An answer changes only when entries under these keys do.
+        """
+        drawer = self._drawers.get(resource.scope)
+        if drawer is not None and drawer.dormant:
+            drawer = self._awake(resource.scope)
+        for entry in self.entries(resource, reverse):
+            if drawer is not None:
+                yield from self._asked(drawer, entry, reverse)
+            target = None if reverse else entry.target
+            if drawer is None or (target is not None and target[3] is not None):
+                yield entry.key
+
+    def _awake(self, scope: str) -> Drawer | None:
+        """Return what tells the reach of keys in a dormant drawer, None where each is alone."""
+        relation = self.relation
+        if relation.links is None and relation.bridges is None and relation.broader is None:
+            return None
+        if scope not in self._woken:
+            pairs = [(ref, filed) for ref, filed in self._filed.items() if ref.scope == scope]
+            pairs.sort(key=lambda pair: pair[0].order)
+            self._woken[scope] = Drawer.of(relation, pairs, awake=True)
+        return self._woken[scope]
 
     def missing(self, resource: Ref) -> Iterator[tuple[Entry, tuple[Any, ...]]]:
         """Yield each left entry that refers to something and reaches nothing.

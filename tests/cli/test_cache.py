@@ -19,13 +19,29 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path.mkdir(mode=0o700)
     (path / "policies-1").write_bytes(b"x" * 2048)
     monkeypatch.setenv("KPOLICY_CACHE_DIR", str(path))
+    monkeypatch.setenv("KPOLICY_CACHE_SIZE", "1M")
     return path
 
 
 def test_info_names_directory_and_size(run: Run, directory: Path) -> None:
-    assert run("cache", "info").stdout == f"{directory}\n1 entries, 2 KiB\n"
+    (directory / "results-1.bin").write_bytes(b"x" * 1024)
+    assert run("cache", "info").stdout == (
+        f"{directory}\n2 entries, 3 KiB\nresults of 1 scan, 1 KiB of at most 1,024 KiB\n"
+    )
     data = json.loads(run("cache", "info", "--format", "json").stdout)
-    assert data == {"directory": str(directory), "entries": 1, "bytes": 2048}
+    assert data == {
+        "directory": str(directory),
+        "entries": 2,
+        "bytes": 3072,
+        "results": {"entries": 1, "bytes": 1024, "limit": 1 << 20},
+    }
+
+
+def test_info_says_when_no_results_are_kept(
+    run: Run, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KPOLICY_CACHE_SIZE", "0")
+    assert run("cache", "info").stdout.endswith("KPOLICY_CACHE_SIZE is 0\n")
 
 
 def test_clear_deletes_files_and_keeps_what_links_point_to(

@@ -1,0 +1,152 @@
+"""From what the phases yielded to the report: numbered, suppressed, counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+
+from kpolicy.config.model import Config
+from kpolicy.engine.findings import Anchor, finish
+from kpolicy.engine.intake import relative_to
+from kpolicy.engine.local import Tally
+from kpolicy.engine.overrides import as_suppressions, with_severities
+from kpolicy.engine.phases import Clock
+from kpolicy.engine.plan import Plan
+from kpolicy.engine.request import ScanRequest, Toolbox
+from kpolicy.errors import Problem
+from kpolicy.findings import Finding, PolicyInfo, Report, Summary
+from kpolicy.manifests.model import Discovery, ManifestFile, Note
+from kpolicy.records import dataclass
+from kpolicy.suppress.apply import Rules, apply
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What a report needs to know of the policies that ran, and of the files they ran on."""
+
+    files: Mapping[str, ManifestFile]
+    policies: tuple[PolicyInfo, ...]
+    notes: tuple[Note, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    plan: Plan | None = None
+    """None where the results are kept ones and nothing had to be evaluated."""
+    uncommented: Collection[str] = ()
+    """The paths of files that are known to hold no comment that suppresses anything."""
+
+    @classmethod
+    def of(cls, plan: Plan, found: Discovery) -> Ran:
+        """Return what a report needs to know of a plan and of the files found."""
+        notes = tuple(Note(text) for text in plan.catalogue.notes)
+        files = {file.path: file for file in found.files}
+        return cls(files, plan.infos(), notes, plan.problems, plan)
+
+    @property
+    def admission(self) -> bool:
+        """Whether the report asks which resources there were."""
+        plan = self.plan
+        return plan is not None and any(unit.admission is not None for unit in plan.units)
+
+
+def make_report(
+    request: ScanRequest,
+    toolbox: Toolbox,
+    config: Config,
+    ran: Ran,
+    tally: Tally,
+    clock: Clock,
+    findings: Sequence[tuple[Finding, Anchor]] | None = None,
+) -> Report:
+    """Return the report on what the phases yielded: numbered, suppressed, sorted.
+
+    `findings` = those that are numbered already.
+    """
+    if findings is None:
+        findings = finish(tally.findings, {policy.id: policy for policy in ran.policies})
+    numbered = findings
+    relative = relative_to(config.root)
+    if config.overrides:
+        config = replace(config, suppressions=as_suppressions(config))
+    baseline: frozenset[str] = frozenset()
+    if request.baseline:
+        from kpolicy.suppress.baseline import read_baseline
+
+        content, told = None, ""
+        if request.base:
+            from kpolicy.engine.base_config import baseline_of_base
+
+            content, told = baseline_of_base(request)
+        if told:
+            tally.notes.append(Note(told))
+        baseline = read_baseline(request.baseline, content)
+    rules = Rules(
+        config=config,
+        baseline=baseline,
+        enabled=request.suppressions,
+        relative_path=relative,
+    )
+    outcome = apply(
+        with_severities([finding for finding, _ in numbered], config, relative),
+        tally.annotated,
+        [anchor for _, anchor in numbered],
+        rules,
+        _line_reader(ran),
+    )
+    reported: Sequence[Finding] = outcome.reported
+    if toolbox.process_findings is not None:
+        reported = toolbox.process_findings(reported)
+    if request.write_baseline:
+        from kpolicy.suppress.baseline import write_baseline
+
+        known = [f for f in outcome.suppressed if _is_known(f)]
+        write_baseline(request.write_baseline, [*reported, *known])
+    notes = [*(Note(text) for text in config.notes), *tally.notes, *outcome.notes]
+    notes += ran.notes
+    if ran.plan is not None and ran.admission:
+        from kpolicy.engine.vap_inputs import admission_notes
+
+        notes += admission_notes(ran.plan, request, (*tally.resources, *tally.rows))
+    if request.report_unused_suppressions:
+        notes += outcome.unused
+    clock.lap("suppress")
+    return Report(
+        findings=tuple(sorted(reported, key=lambda f: f.sort_key)),
+        suppressed=outcome.suppressed,
+        invalid=tuple(sorted(tally.invalid, key=lambda i: (i.location, i.message))),
+        notes=tuple(dict.fromkeys(notes)),
+        summary=Summary(
+            documents=tally.documents,
+            resources=tally.resource_count,
+            policies=len(ran.policies),
+            evaluations=tally.evaluations,
+            suppressed=len(outcome.suppressed),
+            invalid=len(tally.invalid),
+            skipped=MappingProxyType(
+                dict(sorted(Counter(s.reason for s in tally.skipped).items()))
+            ),
+        ),
+        policies=ran.policies,
+        problems=ran.problems,
+        timings=MappingProxyType(clock.laps),
+    )
+
+
+def _is_known(finding: Finding) -> bool:
+    """Return whether the old baseline silenced a finding; the new one has it too then."""
+    return finding.suppression is not None and finding.suppression.kind == "baseline"
+
+
+def _line_reader(ran: Ran) -> Callable[[str], Sequence[str]]:
+    def read(path: str) -> Sequence[str]:
+        file = ran.files.get(path)
+        if file is None or path in ran.uncommented:
+            return ()
+        try:
+            data = file.data if file.data is not None else Path(file.filename).read_bytes()
+        except OSError:
+            return ()
+        return data.decode("utf-8", "replace").splitlines()
+
+    return read
