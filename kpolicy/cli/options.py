@@ -117,7 +117,8 @@ loading_options: Callable[[F], F] = _apply(
     click.option("--isolated", is_flag=True, help="Ignore the scanned tree's configuration."),
     click.option(
         "-p", "--policies", "policy_paths", metavar="PATH", multiple=True,
-        help="Load policies from this file or directory too (repeatable); it is not scanned.",
+        help="Load policies from this file, directory or archive (.zip, .tar, .tar.gz) too"
+        " (repeatable); it is not scanned.",
     ),
     click.option("--no-builtin", is_flag=True, help="Leave out the policies that kpolicy ships."),
     plugin_options,

@@ -372,13 +372,18 @@ def _at(
         pointer = pointer_to(body, value)
         if pointer is None:
             continue
-        if key is None:
+        if key is not None and not isinstance(key, (str, int)):
+            try:
+                key = key.evaluate(bindings, context)
+            except CelError:
+                return pointer
+        if key is None or isinstance(key, bool):
             return pointer
-        if isinstance(value, dict) and key in value:
+        if isinstance(value, dict) and isinstance(key, str) and key in value:
             from kpolicy.engine.places import escape
 
             return f"{pointer}/{escape(str(key))}"
-        if isinstance(value, list) and isinstance(key, int) and key < len(value):
+        if isinstance(value, list) and isinstance(key, int) and 0 <= key < len(value):
             return f"{pointer}/{key}"
         return pointer
     return None

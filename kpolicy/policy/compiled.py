@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 from kpolicy.cel.types import DYN, Type
 from kpolicy.policy.model import Policy
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from kpolicy.policy.model import Expression
     from kpolicy.policy.source import SourceNode, SourceText
     from kpolicy.snapshot.kinds import Kinds
+
+#: A key or an index, or what computes it.
+Key: TypeAlias = "str | int | Program | None"
 
 #: What every expression of a policy can read.
 ROOTS = ("object", "oldObject", "request", "params", "namespaceObject")
@@ -65,8 +68,9 @@ class CompiledValidation:
     variable: str = ""
     items: Program | None = None
     at: Program | None = None
-    at_chain: tuple[tuple[Program, str | int | None], ...] = ()
-    """`at` and what it goes through, outwards: (program, key) with the key read from its value."""
+    at_chain: tuple[tuple[Program, Key], ...] = ()
+    """`at` and what it goes through, outwards: (program, key) with the key read from its value;
+    a key that is computed is a program too."""
     related: Program | None = None
     fix: tuple[CompiledStep, ...] = ()
 

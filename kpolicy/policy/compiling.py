@@ -19,6 +19,7 @@ from kpolicy.policy.compiled import (
     CompiledPolicy,
     CompiledStep,
     CompiledValidation,
+    Key,
     Question,
 )
 from kpolicy.policy.model import Expression, Policy
@@ -287,7 +288,7 @@ def _validations(work: _Compiler, known: frozenset[str]) -> tuple[CompiledValida
 
         message = optional(validation.message_expression, "messageExpression", STRING)
         at = optional(validation.at, "at", None)
-        chain: list[tuple[Program, str | int | None]] = []
+        chain: list[tuple[Program, Key]] = []
         if at is not None and validation.at is not None:
             chain = _chain(work, validation.at, at, known, extra)
         related = optional(validation.related, "related", None)
@@ -320,29 +321,52 @@ def _validations(work: _Compiler, known: frozenset[str]) -> tuple[CompiledValida
 
 def _chain(
     work: _Compiler, source: Expression, at: Program, known: frozenset[str], extra: tuple[str, ...]
-) -> list[tuple[Program, str | int | None]]:
+) -> list[tuple[Program, Key]]:
     """Return `at` and its operands, outwards, each with the key that the next one reads of it.
 
     A scalar and an absent field have no place of their own; their container has.
     """
-    chain: list[tuple[Program, str | int | None]] = [(at, None)]
+    names = (*ROOTS, "variables", *extra)
+    chain: list[tuple[Program, Key]] = [(at, None)]
     node = at.ast
     while True:
-        key: str | int | None = None
+        key: Key = None
         if isinstance(node, Select) and not node.test:
             operand, key = node.operand, node.field
         elif isinstance(node, Call) and node.function in ("_[_]", "_[?_]"):
             operand = node.args[0]
             index = node.args[1]
-            key = index.value if isinstance(index, Constant) else None
-            if not isinstance(key, (str, int)) or isinstance(key, bool):
+            if not isinstance(index, Constant):
+                key = _computed_key(work, source.source, node.offset, names)
+            elif isinstance(index.value, (str, int)) and not isinstance(index.value, bool):
+                key = index.value
+            if key is None:
                 return chain
         else:
             return chain
         text = source.source[: node.offset].rstrip().removesuffix(".").rstrip()
         try:
-            parent = work.context.compile(text, (*ROOTS, "variables", *extra), None)
+            parent = work.context.compile(text, names, None)
         except CelError:  # a parenthesis around the whole: the outer place has to do
             return chain
         chain.append((parent, key))
         node = operand
+
+
+def _computed_key(
+    work: _Compiler, source: str, bracket: int, names: tuple[str, ...]
+) -> Program | None:
+    """Return the program of what stands in the brackets that open at an offset of a source.
+
+    What compiles first is the key: up to any other closing bracket, one would be open.
+    """
+    start = bracket + 1
+    if source.startswith("?", start):
+        start += 1
+    end = source.find("]", start)
+    while end != -1:
+        try:
+            return work.context.compile(source[start:end], names, None)
+        except CelError:
+            end = source.find("]", end + 1)
+    return None

@@ -14,7 +14,7 @@ from kpolicy.policy.programs import LazyProgram
 
 if TYPE_CHECKING:
     from kpolicy.cel import Program
-    from kpolicy.policy.compiled import CompileContext
+    from kpolicy.policy.compiled import CompileContext, Key
 
 Severity = Literal["error", "warning", "info"]
 
@@ -56,7 +56,7 @@ class StoredValidation(msgspec.Struct, array_like=True, frozen=True):
     variable: str
     items: Dumped | None
     at: Dumped | None
-    at_chain: tuple[tuple[Dumped, str | int | None], ...]
+    at_chain: tuple[tuple[Dumped, str | int | Dumped | None], ...]
     related: Dumped | None
     fix: tuple[tuple[str, str, str, Dumped | None, Dumped | None, Dumped | None], ...]
 
@@ -124,7 +124,7 @@ def store_compiled(compiled: CompiledPolicy) -> bytes:
                 variable=v.variable,
                 items=optional(v.items),
                 at=optional(v.at),
-                at_chain=tuple((_dump(p), key) for p, key in v.at_chain),
+                at_chain=tuple((_dump(p), _stored_key(key)) for p, key in v.at_chain),
                 related=optional(v.related),
                 fix=tuple(
                     (s.op, s.path, s.source, optional(s.value), optional(s.when), optional(s.base))
@@ -138,6 +138,10 @@ def store_compiled(compiled: CompiledPolicy) -> bytes:
         joins=compiled.joins,
     )
     return msgspec.msgpack.encode(stored)
+
+
+def _stored_key(key: Key) -> str | int | Dumped | None:
+    return key if key is None or isinstance(key, (str, int)) else _dump(key)
 
 
 def _dump(program: Any) -> Dumped:
@@ -183,7 +187,10 @@ def restore_compiled(data: bytes, policy: Policy, context: CompileContext) -> Co
                 variable=v.variable,
                 items=optional(v.items),
                 at=optional(v.at),
-                at_chain=tuple((program(d), key) for d, key in v.at_chain),
+                at_chain=tuple(
+                    (program(d), program(key) if isinstance(key, tuple) else key)
+                    for d, key in v.at_chain
+                ),
                 related=optional(v.related),
                 fix=tuple(
                     CompiledStep(op, path, source, *map(optional, programs))

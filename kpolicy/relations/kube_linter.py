@@ -25,6 +25,7 @@ from kpolicy.relations.reading import (
     text_map,
     texts_in,
 )
+from kpolicy.snapshot.kinds import WORKLOADS as ANY_WORKLOAD
 
 if TYPE_CHECKING:
     from kpolicy.snapshot.kinds import Kinds
@@ -117,6 +118,28 @@ def _policy_selector(resource: Resource, _kinds: Kinds) -> Iterator[Entry]:
     selector = parse_selector(body)
     if selector is not None:
         yield _selector_entry(resource.namespace, selector, body, "/spec/podSelector")
+
+
+def _peer_selectors(resource: Resource, _kinds: Kinds) -> Iterator[Entry]:
+    """Yield an entry for each peer that selects pods of the policy's own namespace.
+
+    One whose selector is not valid is filed where nothing is: it selects no pod.
+    """
+    space = resource.namespace
+    target = (None, ANY_WORKLOAD, space, None)
+    for direction, peers in (("ingress", "from"), ("egress", "to")):
+        for rule, body in maps_in(at(resource.body, "spec", direction)):
+            for number, peer in maps_in(body.get(peers)):
+                written = peer.get("podSelector")
+                if written is None or peer.get("namespaceSelector") is not None:
+                    continue
+                place = f"/spec/{direction}/{rule}/{peers}/{number}"
+                selector = parse_selector(written)
+                if selector is None:
+                    yield Entry((space, "", "", ""), written, place, target=target)
+                    continue
+                entry = _selector_entry(space, selector, written, place)
+                yield entry._replace(target=target)
 
 
 def _account_name(resource: Resource, kinds: Kinds) -> Iterator[Entry]:
@@ -276,6 +299,13 @@ def relations() -> tuple[Relation, ...]:
             in_namespace,
             inverse="kube-linter-namespace-policies",
             description="From a NetworkPolicy to all workloads of its namespace, as written.",
+        ),
+        Relation(
+            "kube-linter-peer-workloads",
+            _typed(POLICY, _peer_selectors),
+            pods,
+            matches=_selects,
+            description="From the peers of a NetworkPolicy to the workloads that they select.",
         ),
         Relation(
             "kube-linter-ingress-services",

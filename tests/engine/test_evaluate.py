@@ -42,6 +42,13 @@ def test_a_finding_without_a_place_stands_at_the_resource(tmp_path):
         ("object.?spec.?absent", 5, 3, "/spec"),
         ("object.spec.items[1]", 8, 7, "/spec/items/1"),
         ("object.metadata['labels']", 3, 29, "/metadata/labels"),
+        ("object.metadata.labels[variables.key]", 3, 33, "/metadata/labels/a"),
+        ("object.metadata.labels[?variables.key]", 3, 33, "/metadata/labels/a"),
+        ("object.metadata[['labels'][0]][variables.key]", 3, 33, "/metadata/labels/a"),
+        ("object.spec.items[object.spec.replicas - 2]", 8, 7, "/spec/items/1"),
+        ("object.spec[variables.absent]", 5, 3, "/spec"),
+        ("object.spec.items[variables.missing.here]", 7, 5, "/spec/items"),
+        ("object.spec.items[-1 * variables.one]", 7, 5, "/spec/items"),
         ("'not a part'", 1, 1, ""),
     ],
 )  # fmt: skip
@@ -59,6 +66,11 @@ def test_at_decides_where_a_finding_stands(tmp_path, expression, line, column, p
         """
     root = write(tmp_path / "in", {"a.yaml": text})
     spec = f"""
+        variables:
+          - {{name: key, expression: "'a'"}}
+          - {{name: absent, expression: "'absent'"}}
+          - {{name: missing, expression: "object.spec.absent"}}
+          - {{name: one, expression: "1"}}
         validations:
           - expression: "false"
             at: "{expression}"

@@ -24,7 +24,7 @@ EVERYTHING = policy(
       - forEach: {var: c, in: variables.v}
         expression: "!(c.name in params.names)"
         messageExpression: "'bad ' + c.name + ' in ' + object.metadata.name"
-        at: c.name
+        at: c[['name'][0]]
         related: object.related('selected-by')
     """,
 )
