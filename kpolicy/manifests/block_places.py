@@ -6,10 +6,12 @@ YAML the indentation tells which lines are its entries: a scalar's place is a lo
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from kpolicy.frozen import FrozenDict, FrozenList
+from kpolicy.manifests.block_reader import FLOW_TOKEN
 
 __all__ = ["place_in_block"]
 
@@ -63,7 +65,9 @@ def _entry(
     start = f"{key}:"
     first = mapping.line - 1 - lines_before
     if lines[first][column] == "{":
-        return None
+        found = _in_flow(lines[first], column, key)
+        line_number = mapping.line
+        return found and ((line_number, found[0]), (line_number, found[1]))
     for number in range(first, len(lines)):
         line = lines[number]
         if not line.startswith(start, column):
@@ -88,7 +92,11 @@ def _item(
     """Return the place of a scalar in a list that has a line for each item."""
     column = sequence.column - 1
     first = sequence.line - 1 - lines_before
-    if lines[first][column : column + 1] != "-":
+    start = lines[first][column : column + 1]
+    if start == "[":
+        found = _in_flow(lines[first], column, index)
+        return found and (sequence.line, found[1])
+    if start != "-":
         return None
     seen = -1
     for number in range(first, len(lines)):
@@ -98,4 +106,33 @@ def _item(
             if seen == index:
                 value = line[column + 1 :].lstrip(" ")
                 return number + 1 + lines_before, len(line) - len(value) + 1
+    return None
+
+
+def _in_flow(line: str, column: int, part: str | int) -> Place | None:
+    """Return the columns, from 1, of a key and its value, or of an item (twice), of the flow
+    collection that begins in a line at `column`, counted from 0."""
+    depth = number = 0
+    at_key = -1
+    for token in re.compile(FLOW_TOKEN).finditer(line, column):
+        kind = token.lastgroup
+        if kind == "space":
+            continue
+        here = token.start() + 1
+        if depth == 1:
+            if at_key > 0:
+                return at_key, here
+            if kind == "comma":
+                number += 1
+            elif kind == "key":
+                if token["key"] == f"{part}:":
+                    at_key = here
+            elif kind != "close" and number == part:
+                return here, here
+        if kind == "open":
+            depth += 1
+        elif kind == "close":
+            depth -= 1
+            if not depth:
+                break
     return None

@@ -39,6 +39,12 @@ _FLOW_LIST = rf"\[ *+({_FLOW_ITEM}(?: *+, *+{_FLOW_ITEM})*+) *+\]{_COMMENT}"
 _FLOW_KEY = r"[A-Za-z_][A-Za-z0-9_./-]{0,250}+"
 _FLOW_PAIR = rf"{_FLOW_KEY}: ++{_FLOW_ITEM}"
 _FLOW_MAP = rf"\{{ *+({_FLOW_PAIR}(?: *+, *+{_FLOW_PAIR})*+) *+\}}{_COMMENT}"
+#: What a flow collection on one line is made of; the name of the group is what a match stands for.
+FLOW_TOKEN = (
+    rf"(?P<space> ++)|(?P<key>{_FLOW_KEY}:(?= ))|(?P<open>[\[{{])|(?P<close>[\]}}])|(?P<comma>,)"
+    rf"|(?P<item>{_FLOW_ITEM})"
+)
+_MAX_FLOW = 16
 _ESCAPE = r"\\(.)"
 _ESCAPES = {'"': '"', "\\": "\\", "n": "\n", "t": "\t"}
 _PLAIN_START = frozenset(
@@ -67,13 +73,22 @@ def _share(key: str) -> str:
 
 
 class _Special:
-    """What stands behind a key when it is no scalar; `items` or `pairs` of a flow collection."""
+    """What stands behind a key when it is no scalar; `items` or `pairs` of a flow collection.
 
-    __slots__ = ("items", "pairs")
+    `nested`: some of them are flow collections too, as (columns from this one, `_Special`).
+    """
 
-    def __init__(self, items: tuple[Any, ...] = (), pairs: dict[str, Any] | None = None) -> None:
+    __slots__ = ("items", "nested", "pairs")
+
+    def __init__(
+        self,
+        items: tuple[Any, ...] = (),
+        pairs: dict[str, Any] | None = None,
+        nested: bool = False,
+    ) -> None:
         self.items = items
         self.pairs = pairs
+        self.nested = nested
 
 
 _UNKNOWN = _Special()
@@ -146,9 +161,85 @@ def _flow(rest: str) -> Any:
             pairs = {key: _flow_item(item) for key, item in found}
             if len(pairs) == len(found) and not _WORD_KEYS & pairs.keys():
                 return _Special((), pairs)
+            return _UNKNOWN
+        return _nested_flow(rest)
     except ScalarError:
-        pass
-    return _UNKNOWN
+        return _UNKNOWN
+
+
+def _nested_flow(rest: str) -> _Special:
+    """Return flow collections in flow collections, written on one line."""
+    match = re.fullmatch(rf"([\[{{].*[\]}}]){_COMMENT}", rest)
+    if match is None:
+        return _UNKNOWN
+    text = match[1]
+    # What is being read, innermost last, with the offset and the key under which it stands.
+    open_: list[tuple[list[Any] | dict[str, Any], int, str]] = []
+    key = ""
+    done: _Special | None = None
+    # True where a value, False where a comma or an end comes next.
+    wanted = True
+    position = 0
+    token = re.compile(FLOW_TOKEN)
+    while position < len(text):
+        found = token.match(text, position)
+        if found is None or done is not None:
+            return _UNKNOWN
+        offset, position = position, found.end()
+        kind, within = found.lastgroup, open_[-1][0] if open_ else None
+        if kind == "space":
+            continue
+        if kind == "key":
+            name = found["key"].partition(":")[0]
+            if not isinstance(within, dict) or key or not wanted or name in within:
+                return _UNKNOWN
+            if name in _WORD_KEYS:
+                return _UNKNOWN
+            key = name
+            continue
+        if kind == "open":
+            if not wanted or (isinstance(within, dict) and not key) or len(open_) > _MAX_FLOW:
+                return _UNKNOWN
+            open_.append(({} if found[0] == "{" else [], offset, key))
+            key = ""
+            continue
+        if kind == "comma":
+            if wanted:
+                return _UNKNOWN
+            wanted = True
+            continue
+        if kind == "close":
+            if within is None or key or (found[0] == "}") != isinstance(within, dict):
+                return _UNKNOWN
+            if wanted and within:
+                return _UNKNOWN  # a comma before the end
+            _, begin, key = open_.pop()
+            if not open_:
+                done = _special_of(within)
+                continue
+            value: Any = (begin - open_[-1][1], _special_of(within))
+        elif wanted:
+            value = _flow_item(found[0])
+        else:
+            return _UNKNOWN
+        outer = open_[-1][0]
+        if isinstance(outer, dict):
+            if not key:
+                return _UNKNOWN
+            outer[key] = value
+            key = ""
+        else:
+            outer.append(value)
+        wanted = False
+    return _UNKNOWN if done is None else done
+
+
+def _special_of(found: list[Any] | dict[str, Any]) -> _Special:
+    values = found.values() if isinstance(found, dict) else found
+    nested = any(value.__class__ is tuple for value in values)
+    if isinstance(found, dict):
+        return _Special((), found, nested)
+    return _Special(tuple(found), None, nested)
 
 
 def _flow_item(item: str) -> Any:
@@ -300,8 +391,18 @@ def read_block(text: str, limits: Limits, lines_before: int = 0) -> tuple[Any, b
 
 def _collection(special: _Special, mark: int) -> Any:
     if special.pairs is not None:
+        if special.nested:
+            pairs = {key: _instance(value, mark) for key, value in special.pairs.items()}
+            return FrozenDict(pairs, mark)
         return FrozenDict(special.pairs, mark)
+    if special.nested:
+        return FrozenList([_instance(item, mark) for item in special.items], mark)
     return FrozenList(special.items, mark)
+
+
+def _instance(value: Any, mark: int) -> Any:
+    """Return a value of a nested collection that begins at `mark`: columns are its low bits."""
+    return _collection(value[1], mark + value[0]) if value.__class__ is tuple else value
 
 
 def _text(

@@ -245,9 +245,8 @@ def _document(data: bytes, index: int) -> Spot | tuple[Chunk, Any, bool] | None:
 
     Findings come file by file, so the few documents kept serve most of those that follow.
     """
-    for chunk, first, count in _numbered(data):
+    for chunk, first, count, common in _numbered(data):
         if first <= index < first + count:
-            common = read_block(chunk.text, Limits(), chunk.lines_before)
             if common is not None:
                 return chunk, *common
             return next(islice(_readable(chunk), index - first, None), None)
@@ -255,13 +254,14 @@ def _document(data: bytes, index: int) -> Spot | tuple[Chunk, Any, bool] | None:
 
 
 @lru_cache(maxsize=2)
-def _numbered(data: bytes) -> tuple[tuple[Chunk, int, int], ...]:
-    """Return the pieces of a file with the number of the first document in each, and how many.
+def _numbered(data: bytes) -> tuple[tuple[Chunk, int, int, tuple[Any, bool] | None], ...]:
+    """Return the pieces of a file: the number of the first document in each, how many there are,
+    and what `read_block` made of it.
 
     A stream of many documents is read through once, and not once for each place asked for.
     """
     text, flawed = decode(data)
-    found: list[tuple[Chunk, int, int]] = []
+    found: list[tuple[Chunk, int, int, tuple[Any, bool] | None]] = []
     number = 0
     for chunk in split(text):
         if flawed and flaw(chunk.text):
@@ -269,14 +269,14 @@ def _numbered(data: bytes) -> tuple[tuple[Chunk, int, int], ...]:
             continue
         common = read_block(chunk.text, Limits(), chunk.lines_before)
         count = 1 if common is not None else sum(1 for _ in _readable(chunk))
-        found.append((chunk, number, count))
+        found.append((chunk, number, count, common))
         number += count
     return tuple(found)
 
 
 def numbered(data: bytes) -> tuple[tuple[Chunk, int, int], ...]:
     """Return the pieces of a file with the number of the first document in each, and how many."""
-    return _numbered(data)
+    return tuple([(chunk, first, count) for chunk, first, count, _ in _numbered(data)])
 
 
 def _readable(chunk: Chunk) -> Iterator[Spot | None]:

@@ -146,8 +146,16 @@ def test_the_body_is_what_it_looks_like() -> None:
         "a: !!str 1\n",
         "<<: {a: 1}\n",
         "{a: 1}\n",
-        "a: [[1]]\n",
-        "a: {b: [1]}\n",
+        "a: [[1]],\n",
+        "a: [[1],]\n",
+        "a: {b: [1] c: 2}\n",
+        "a: [{b: 1}\n",
+        "a: [{b: 1}]]\n",
+        "a: [b: {c: 1}]\n",
+        "a: {[b]: 1}\n",
+        "a: [{b: 1, b: 2}]\n",
+        "a: [{y: 1}]\n",
+        "a: [{b: .inf}]\n",
         "a: {b: 1, b: 2}\n",
         "a: {y: 1}\n",
         "a: {b}\n",
@@ -253,6 +261,29 @@ def test_damaged_manifests_agree(seed: int, edits: int) -> None:
                 lines.insert(rng.randrange(len(lines)), lines[number])
             text = "\n".join(lines)
     agree(text)
+
+
+def flow(rng: random.Random, depth: int = 0) -> str:
+    """A flow collection on one line, or a scalar in one."""
+    if depth > 3 or (depth and rng.random() < 0.4):
+        return rng.choice(("x", "1", '"q: w"', "'z, y'", "80", "a b", "/x", "1.5", "true", "x-1"))
+    space = rng.choice(("", " "))
+    below = [flow(rng, depth + 1) for _ in range(rng.randint(0, 3))]
+    if rng.random() < 0.5:
+        return f"[{space}{rng.choice((',', ', ')).join(below)}{space}]"
+    pairs = ", ".join(f"{rng.choice('abcdef')}: {value}" for value in below)
+    return f"{{{space}{pairs}{space}}}"
+
+
+@given(st.integers(0, 2**32), st.booleans())
+@settings(max_examples=1500, deadline=None)
+def test_flow_collections_agree(seed: int, damaged: bool) -> None:
+    rng = random.Random(seed)
+    text = flow(rng)
+    if damaged:
+        at = rng.randrange(len(text) + 1)
+        text = text[:at] + rng.choice(FRAGMENTS) + text[at + rng.randint(0, 1) :]
+    agree(rng.choice(("k: %s\n", "- %s\n", "k:\n  - %s\n", "k: {v: %s}\n", "k: %s # c\n")) % text)
 
 
 @given(st.text(alphabet="ab:- #'\"|[]{},\n~01.\\", max_size=40))

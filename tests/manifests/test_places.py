@@ -215,3 +215,24 @@ def test_several_pointers_of_a_large_file_cost_one_reading() -> None:
     places = locate_many(data, 0, [f"/a/{number}/name" for number in range(5_000)])
     assert places[-1] == (5_001, 12)
     assert time.perf_counter() - start < 3 * once + 0.5
+
+
+FLOW = """\
+apiVersion: v1
+kind: X
+a: {b: 1, c: [x, {d: "e, f", g: [1, 2]}, 'y'], h: {}}  # {z: 1}
+l: [ {port: 80, name: web},[],  [p, {q: r}] ]
+m:
+  - {containerPort: 8080, list: [a, b]}
+  - [1, {two: 2}]
+"""
+
+
+@pytest.mark.parametrize("keys", [False, True])
+def test_places_in_flow_collections_are_those_of_libyaml(keys: bool) -> None:
+    (document,) = load(ManifestFile("a.yaml", data=FLOW.encode())).documents
+    (root,) = [spot for chunk in split(FLOW) for spot in _readable(chunk)]
+    assert root is not None
+    for pointer in pointers(document.body):
+        found = locate_many(FLOW.encode(), 0, (pointer,), keys=keys)
+        assert found == _find_all(root, (pointer,), keys), pointer
