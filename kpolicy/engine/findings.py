@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import NamedTuple, cast
 
 from kpolicy.engine.evaluate import Unit, Verdict
-from kpolicy.engine.places import mark_at
+from kpolicy.engine.places import mark_at, unescape
 from kpolicy.findings import (
     Certainty,
     Finding,
@@ -50,11 +50,20 @@ def _identity(resource: Resource) -> str:
 
 
 class Placer:
-    """Finds places in files; reads a file again only for a scalar, which carries no place."""
+    """Finds places in files; reads a file again only for a scalar, which carries no place.
 
-    def __init__(self, files: dict[str, ManifestFile]) -> None:
+    `plain` has the documents of each file whose text need not even be read as YAML again.
+    """
+
+    def __init__(
+        self,
+        files: dict[str, ManifestFile],
+        plain: Mapping[str, frozenset[int]] = MappingProxyType({}),
+    ) -> None:
         self._files = files
+        self._plain = plain
         self._read: tuple[str, ManifestFile | bytes] | None = None
+        self._lines: tuple[str, list[str]] | None = None
 
     def place(
         self, resource: Resource, pointer: str, position: tuple[int, int] = (0, 0)
@@ -65,12 +74,33 @@ class Placer:
         line, column, exact = mark_at(resource.body, pointer)
         file = self._files.get(resource.path)
         if not exact and file is not None:
+            found = self._in_lines(resource, pointer, file)
+            if found is not None:
+                return found
             from kpolicy.manifests import locate
 
             found = locate(self._content(file), resource.document, resource.pointer + pointer)
             if found[0]:
                 return found
         return line, column
+
+    def _in_lines(
+        self, resource: Resource, pointer: str, file: ManifestFile
+    ) -> tuple[int, int] | None:
+        """Return the place of a scalar by the lines of a plain document, None where they do not
+        tell."""
+        if resource.document not in self._plain.get(resource.path, ()):
+            return None
+        from kpolicy.manifests.block_places import place_in_block
+        from kpolicy.manifests.text import decode
+
+        if self._lines is None or self._lines[0] != file.path:
+            data = self._content(file)
+            if not isinstance(data, bytes):
+                return None
+            self._lines = (file.path, decode(data)[0].split("\n"))
+        parts = [unescape(part) for part in pointer.split("/")[1:]]
+        return place_in_block(resource.written or resource.body, self._lines[1], 0, parts, False)
 
     def _content(self, file: ManifestFile) -> ManifestFile | bytes:
         """Return the bytes of the file that was asked for last, so that each is read once."""

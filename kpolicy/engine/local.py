@@ -163,7 +163,7 @@ def local_phase(
         tally.skipped += loaded.skipped
         tally.notes += loaded.notes
         tally.documents += len({d.index for d in loaded.documents})
-        placer = Placer({file.path: file})
+        placer = Placer({file.path: file}, {file.path: loaded.plain})
         for document in loaded.documents:
             resource = resource_from(document, plan.kinds)
             evaluator.run(resource, placer, tally)

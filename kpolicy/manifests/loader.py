@@ -109,7 +109,7 @@ def load(file: ManifestFile, limits: Limits | None = None) -> LoadedFile:
 class _Collector:
     """Gathers what the documents of one file turn into."""
 
-    __slots__ = ("documents", "file", "invalid", "limits", "notes", "seen", "skipped")
+    __slots__ = ("documents", "file", "invalid", "limits", "notes", "plain", "seen", "skipped")
 
     def __init__(self, file: ManifestFile, limits: Limits) -> None:
         self.file = file
@@ -119,6 +119,7 @@ class _Collector:
         self.notes: list[Note] = []
         self.skipped: dict[str, None] = {}
         self.seen: set[int] = set()
+        self.plain: set[int] = set()
 
     def collect(self, data: bytes) -> LoadedFile:
         path = self.file.path
@@ -130,6 +131,8 @@ class _Collector:
             elif parsed.body is not None:
                 self.document(parsed)
                 empty = False
+                if parsed.plain:
+                    self.plain.add(parsed.number)
         if empty:
             self.skipped["empty"] = None
         return LoadedFile(
@@ -138,6 +141,7 @@ class _Collector:
             tuple(self.invalid),
             tuple([Skipped(path, reason) for reason in self.skipped]),
             tuple(self.notes),
+            frozenset(self.plain),
         )
 
     def broken(self, parsed: Broken) -> None:

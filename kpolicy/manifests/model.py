@@ -96,6 +96,8 @@ class LoadedFile:
     invalid: tuple[Invalid, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[Note, ...] = ()
+    plain: frozenset[int] = frozenset()
+    """The documents, by number, whose lines tell where everything stands (see `block_places`)."""
 
 
 @dataclass(frozen=True, slots=True)

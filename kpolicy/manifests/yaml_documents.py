@@ -25,6 +25,8 @@ class Parsed(NamedTuple):
     chunk: Chunk
     nth: int = 0
     """Which document of the chunk it is: a chunk may have more than one, but seldom has."""
+    plain: bool = False
+    """Whether it is written in the common part of YAML, without a key twice."""
 
 
 class Broken(NamedTuple):
@@ -63,7 +65,8 @@ def read_chunk(chunk: Chunk, index: int, limits: Limits, json: bool) -> Iterator
     """Yield the documents of `chunk` (one, as a rule), numbered from `index`."""
     common = read_block(chunk.text, limits, chunk.lines_before)
     if common is not None:
-        yield Parsed(index, *common, chunk)
+        body, duplicates = common
+        yield Parsed(index, body, duplicates, chunk, 0, not duplicates)
         return
     from kpolicy.manifests.yaml_loader import YamlError, read_json, read_stream
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, ClassVar, Final, Literal
 
 from kpolicy.cel.declarations import Function, Library, Overload
@@ -124,8 +125,12 @@ def _without_zeros(unscaled: int, exponent: int) -> tuple[int, int]:
     return unscaled, exponent
 
 
+@lru_cache(maxsize=1024)
 def parse_quantity(text: str) -> Quantity:
-    """Return the quantity that `text` is; raise `CelError` when it is none."""
+    """Return the quantity that `text` is; raise `CelError` when it is none.
+
+    Manifests ask for the same few amounts again and again.
+    """
     if text == "0":
         return Quantity(0, 0, "decimal", text=text)
     if len(text) > _MAX_DIGITS:
