@@ -17,6 +17,9 @@ Severity = Literal["error", "warning", "info"]
 Outcome = Literal["pass", "fail", "error", "skip"]
 Certainty = Literal["", "absent", "unknowable"]
 
+#: The key of `Finding.details` that says which program made the resource, and from what.
+RENDERED = "rendered"
+
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
 
 
@@ -96,7 +99,8 @@ class Finding:
     """`metadata.labels` of the resource, for post-processing; no report prints them."""
     suppression: Suppression | None = None
     details: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    """What the policy's format adds: for a ValidatingAdmissionPolicy `binding`, `reason` ..."""
+    """What the policy's format adds: for a ValidatingAdmissionPolicy `binding`, `reason` ...; and
+    what a rendered resource was made by."""
     fix: Fix | None = None
     """What `--fix` would do; None where the policy knows no safe fix."""
 

@@ -130,6 +130,12 @@ FAILED = 2
     help="What resources can be related across (default: the config's scopes, else the tree).",
 )
 @click.option(
+    "--render",
+    type=click.Choice(["auto", "never", "always"]),
+    default=None,
+    help="Render charts and overlays: where helm and kustomize are there, never, or else fail.",
+)
+@click.option(
     "--base",
     metavar="REV|PATH",
     default="",
@@ -276,6 +282,7 @@ def request_of(paths: tuple[str, ...], options: Mapping[str, Any]) -> ScanReques
         user=user_of(options["user"]) if options["user"] else {},
         base=options["base"],
         scope=options["scope"] or "",
+        render=options["render"] or "",
     )
 
 

@@ -17,6 +17,7 @@ from kpolicy.config.model import (
     Override,
     Severity,
 )
+from kpolicy.config.rendering import read_render
 from kpolicy.errors import ConfigError, Problem
 from kpolicy.location import SourceLocation
 from kpolicy.strict.node import SourceNode, compose
@@ -32,7 +33,7 @@ SCOPE_WORDS = ("tree", "directory", "file")
 KEYS = (
     "apiVersion", "kind", "defaults", "all", "packs", "include", "exclude", "enforced", "severity",
     "params", "policies", "paths", "outside", "scopes", "suppressions", "overrides", "failOn",
-    "requireReasons", "plugins",
+    "requireReasons", "plugins", "render",
 )  # fmt: skip
 #: Suffixes of archives, which need a checksum (the policy room reads them).
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
@@ -146,8 +147,12 @@ class _Reading:
                     for name, node in reader.entries(top.get("plugins"), "plugins")
                 }
             ),
+            render=read_render(reader, top.get("render"), self._note),
             origins=MappingProxyType(self.origins),
         )
+
+    def _note(self, key: str, node: SourceNode) -> None:
+        self.origins[key] = node.location
 
     def _header(self, top: Mapping[str, SourceNode]) -> None:
         for key, wanted in (("apiVersion", API_VERSION), ("kind", KIND)):

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from kpolicy.location import SourceLocation
 from kpolicy.records import dataclass
+from kpolicy.rendering.settings import RenderSettings
 
 Severity = Literal["error", "warning", "info"]
 FailOn = Literal["error", "warning", "info", "never"]
@@ -88,6 +89,7 @@ class Config:
     require_reasons: bool = False
     plugins: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
     """Plugins that must be installed, with a version specifier ("" = any)."""
+    render: RenderSettings = field(default_factory=RenderSettings)
     checks: tuple[Mapping[str, Any], ...] = ()
     """`customChecks` of a `.kube-linter.yaml`, as written."""
     notes: tuple[str, ...] = ()

@@ -11,7 +11,13 @@ from pathlib import Path
 from kpolicy.config.model import Config
 from kpolicy.engine.request import ScanRequest, Toolbox
 from kpolicy.engine.scopes import scoped
-from kpolicy.manifests.model import Discovery, ManifestFile, Skipped, SourceOptions
+from kpolicy.manifests.model import (
+    Discovery,
+    Limits,
+    ManifestFile,
+    Skipped,
+    SourceOptions,
+)
 from kpolicy.suppress.apply import path_glob
 
 
@@ -39,7 +45,9 @@ def options_of(request: ScanRequest, config: Config) -> SourceOptions:
     """
     same = all(os.path.realpath(t) == os.path.realpath(config.root) for t in request.targets)
     return SourceOptions(
-        limits=request.limits, exclude=config.paths_exclude if config.root and same else ()
+        limits=request.limits,
+        exclude=config.paths_exclude if config.root and same else (),
+        keep_templates=True,
     )
 
 
@@ -48,7 +56,36 @@ def intake(request: ScanRequest, toolbox: Toolbox, config: Config) -> Discovery:
     from kpolicy.manifests import discover
 
     found = discover(request.targets, toolbox.sources or None, options_of(request, config))
-    return arranged(found, request, config)
+    return arranged(_rendered(found, request, config), request, config)
+
+
+def _rendered(found: Discovery, request: ScanRequest, config: Config) -> Discovery:
+    """Return what is found with charts and overlays rendered, where there are any."""
+    mode = request.render or config.render.mode
+    if mode != "never" and not request.base and is_to_render(found.files):
+        from kpolicy.engine.rendering import render_on_disk
+
+        found = render_on_disk(found, request, config)
+    return without_templates(found, request.limits, os.path.isfile)
+
+
+#: File names that begin something that is rendered.
+_BEGINNINGS = ("Chart.yaml", "kustomization.yaml", "kustomization.yml", "Kustomization")
+
+
+def is_to_render(files: Sequence[ManifestFile]) -> bool:
+    """Return whether there may be something to render among files."""
+    return any(file.path.endswith(_BEGINNINGS) for file in files)
+
+
+def without_templates(found: Discovery, limits: Limits, exists: Callable[[str], bool]) -> Discovery:
+    """Return a discovery without the templates of charts that were not rendered."""
+    from kpolicy.manifests.charts import set_templates_aside
+
+    files, skipped, notes = set_templates_aside(found.files, limits, exists)
+    return replace(
+        found, files=files, skipped=(*found.skipped, *skipped), notes=(*found.notes, *notes)
+    )
 
 
 def arranged(found: Discovery, request: ScanRequest, config: Config) -> Discovery:

@@ -12,6 +12,7 @@ from typing import Any
 
 from kpolicy.frozen import FrozenDict, _set_dict_mark
 from kpolicy.manifests.model import Limits, ManifestFile
+from kpolicy.snapshot.resource import in_namespace
 
 Fetch = Callable[[], Mapping[str, Any]]
 
@@ -123,12 +124,22 @@ class Library:
         self._limits = limits
         self._kept: OrderedDict[str, dict[tuple[int, str], FrozenDict]] = OrderedDict()
 
-    def fetcher(self, path: str, document: int, pointer: str, fallback: Fetch) -> Fetch:
-        """Return what reads one object; `fallback` serves where the file has changed meanwhile."""
+    def fetcher(
+        self, path: str, document: int, pointer: str, fallback: Fetch, namespace: str = ""
+    ) -> Fetch:
+        """Return what reads one object; `fallback` serves where the file has changed meanwhile.
+
+        `namespace` is the one that the object is known to be in, be it written there or not.
+        """
 
         def fetch() -> Mapping[str, Any]:
             found = self._bodies(path).get((document, pointer))
-            return fallback() if found is None else found
+            if found is None:
+                return fallback()
+            metadata = found.get("metadata")
+            if namespace and isinstance(metadata, dict) and not metadata.get("namespace"):
+                return in_namespace(found, namespace)
+            return found
 
         return fetch
 

@@ -66,6 +66,11 @@ def make_report(
     if findings is None:
         findings = finish(tally.findings, {policy.id: policy for policy in ran.policies})
     numbered = findings
+    if any(file.rendered is not None for file in ran.files.values()):
+        from kpolicy.engine.rendering import traced_findings, traced_tally
+
+        numbered = traced_findings(numbered, ran.files)
+        tally = traced_tally(tally, ran.files)
     relative = relative_to(config.root)
     if config.overrides:
         config = replace(config, suppressions=as_suppressions(config))
@@ -139,7 +144,13 @@ def _is_known(finding: Finding) -> bool:
 
 
 def _line_reader(ran: Ran) -> Callable[[str], Sequence[str]]:
+    """Return what gives the lines of a scanned file, or of one that something was rendered from."""
+    made = [file.rendered for file in ran.files.values() if file.rendered is not None]
+    origins = {path: text for rendered in made for path, text in rendered.texts.items()}
+
     def read(path: str) -> Sequence[str]:
+        if path in origins:
+            return origins[path].decode("utf-8", "replace").splitlines()
         file = ran.files.get(path)
         if file is None or path in ran.uncommented:
             return ()

@@ -82,6 +82,8 @@ class ScanRequest:
     suppressions: bool = True
     """False = annotations, comments and the configuration silence nothing (a security run)."""
     report_unused_suppressions: bool = False
+    render: Literal["", "auto", "never", "always"] = ""
+    """Whether charts and overlays are rendered; "" = the configuration's `render.mode`."""
     scope: str = ""
     """`tree`, `directory` or `file`; "" = the configuration's scopes."""
     operation: Operation | Literal[""] = ""

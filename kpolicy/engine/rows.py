@@ -72,7 +72,9 @@ class Row(NamedTuple):
 
         body = self.body
         if body is None:
-            fetch = library.fetcher(self.path, self.document, self.pointer, skeleton)
+            fetch = library.fetcher(
+                self.path, self.document, self.pointer, skeleton, self.namespace
+            )
             body = LazyBody.of(self.mark, fetch)
         return Resource(
             self.api_version,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from kpolicy.engine.intake import arranged, intake, options_of
+from kpolicy.engine.intake import arranged, intake, options_of, without_templates
 from kpolicy.engine.local import Settings, Tally, without_collector
 from kpolicy.engine.phases import Clock, Work, run_phases
 from kpolicy.engine.plan import make_plan
@@ -67,6 +67,8 @@ def _scan(request: ScanRequest, toolbox: Toolbox) -> Report:
         from kpolicy.engine.base import compare, discover_base
 
         base = discover_base(request, toolbox, options_of(request, config))
+        there = {file.filename for file in base.files}
+        base = without_templates(base, request.limits, there.__contains__)
         base = arranged(base, request, config)
         found = supervised(
             toolbox.calls,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from kpolicy.config.model import Config
 from kpolicy.engine.local import Tally
 from kpolicy.engine.request import ScanRequest
-from kpolicy.errors import Problem, UsageError
+from kpolicy.errors import ConfigError, Problem, UsageError
 from kpolicy.manifests.model import ManifestFile
 from kpolicy.snapshot.kinds import Kinds
 from kpolicy.snapshot.world import Outside, Unread, World, unread_from_text
@@ -16,7 +16,8 @@ from kpolicy.snapshot.world import Outside, Unread, World, unread_from_text
 def effective_config(request: ScanRequest) -> Config:
     """Return the configuration of a scan: the caller's, the named file's, or the discovered one.
 
-    Raises `ConfigError` for a bad file, `UsageError` where the targets belong to different ones.
+    Raises `ConfigError` for a bad file, or for one of the scanned tree's own that names a program;
+    `UsageError` where the targets belong to different ones.
     """
     if request.config is not None:
         return request.config
@@ -29,6 +30,32 @@ def effective_config(request: ScanRequest) -> Config:
         return load(request.config_path, shown(Path(request.config_path)))
     if request.isolated:
         return Config()
+    return _trusting_no_program(_discovered(request))
+
+
+def _trusting_no_program(config: Config) -> Config:
+    """Return a configuration that was found in the tree. Raises `ConfigError`.
+
+    Its author is who is checked: it must not say which program runs, or what one may do.
+    """
+    from kpolicy.rendering.settings import TRUSTED
+
+    problems = [
+        Problem(
+            f"{key} counts only in a configuration that is given by -c",
+            config.origins[key],
+            "the scanned tree decides neither which program runs nor what it may do",
+        )
+        for key in TRUSTED
+        if key in config.origins
+    ]
+    if problems:
+        raise ConfigError(*problems)
+    return config
+
+
+def _discovered(request: ScanRequest) -> Config:
+    """Return the configuration of the scanned tree."""
     from kpolicy.config.discovery import discover
 
     found = {target: discover(target) for target in request.targets}

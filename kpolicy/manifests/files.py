@@ -22,6 +22,8 @@ from kpolicy.manifests.paths import excludes, printable, shown_path, tree_root
 
 __all__ = ["FileSource", "is_manifest_name", "is_visited_name"]
 
+#: The third name that Kustomize gives its file, the only one without an extension.
+_KUSTOMIZATION = "Kustomization"
 _EXTENSIONS = (".yaml", ".yml", ".json")
 LEAVES_THE_TREE = (
     "this symbolic link leaves the scanned tree and is not followed; exclude it or scan its target"
@@ -31,7 +33,7 @@ _SKIPPED_DIRECTORIES = frozenset({"node_modules"})
 
 def is_manifest_name(name: str) -> bool:
     """Return whether a file of this name is read when its directory is scanned."""
-    return name.lower().endswith(_EXTENSIONS)
+    return name.lower().endswith(_EXTENSIONS) or name.rpartition("/")[2] == _KUSTOMIZATION
 
 
 def is_visited_name(name: str) -> bool:
@@ -90,6 +92,8 @@ class _Walk:
     def result(self) -> Discovery:
         self.invalid.sort(key=lambda invalid: invalid.location)
         self.files.sort(key=lambda file: file.path.split("/"))
+        if self.options.keep_templates:
+            return Discovery(tuple(self.files), tuple(self.invalid))
         files, skipped, notes = set_templates_aside(self.files, self.options.limits, os.path.isfile)
         return Discovery(files, tuple(self.invalid), skipped, notes)
 
@@ -139,7 +143,9 @@ class _Walk:
             elif entry.is_dir(follow_symlinks=False):
                 if not excluded(relative + name, True):
                     below.append(name)
-            elif name.lower().endswith(_EXTENSIONS) and not excluded(relative + name, False):
+            elif (name.lower().endswith(_EXTENSIONS) or name == _KUSTOMIZATION) and not excluded(
+                relative + name, False
+            ):
                 self.manifest(entry, prefix)
         below.sort()
         for name in below:

@@ -218,6 +218,8 @@ def _read(tree: _Tree, targets: Sequence[str], options: SourceOptions) -> Discov
         else:
             files.append(ManifestFile(chosen[name], name, len(data), data))
     files.sort(key=lambda file: file.path.split("/"))
+    if options.keep_templates:
+        return Discovery(tuple(files), tuple(invalid))
     kept, skipped, notes = set_templates_aside(files, options.limits, tree.blobs.__contains__)
     return Discovery(kept, tuple(invalid), skipped, notes)
 

@@ -197,7 +197,16 @@ class _Collector:
                 body = FrozenDict(body, body.mark)
             self.seen.add(id(body))
         self.documents.append(
-            Document(body, self.file.path, index, pointer, self.file.scope, problems, whole)
+            Document(
+                body=body,
+                path=self.file.path,
+                index=index,
+                pointer=pointer,
+                scope=self.file.scope,
+                problems=problems,
+                whole=whole,
+                namespace=self.file.namespace,
+            )
         )
 
     def items(
@@ -292,7 +301,7 @@ def is_foreign(path: str, broken: Broken) -> bool:
 
 def is_kustomization(path: str) -> bool:
     """Return whether a file's name makes it a kustomization, which needs no apiVersion and kind."""
-    return path.rpartition("/")[2] in ("kustomization.yaml", "kustomization.yml")
+    return path.rpartition("/")[2] in ("kustomization.yaml", "kustomization.yml", "Kustomization")
 
 
 def is_policy_test(path: str, body: FrozenDict) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field
 from types import MappingProxyType
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from kpolicy.frozen import FrozenDict
 from kpolicy.location import SourceLocation
@@ -34,6 +34,29 @@ class ManifestFile:
     data: bytes | None = None
     scope: str = ""
     """The scope its resources resolve relations in; "" = the whole input."""
+    namespace: str = ""
+    """Where resources that name no namespace are applied to; "" = unknown."""
+    rendered: Rendered | None = None
+    """How the text came to be, where a program wrote it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """How the text of a `ManifestFile` came to be: what findings in it are traced back by."""
+
+    program: Literal["helm", "kustomize"]
+    subject: str
+    """The directory that was rendered, as shown to the user."""
+    label: str
+    """What tells this rendering from others of the same directory; "" where it is the only one."""
+    entry: str
+    """The file where that begins: Chart.yaml, kustomization.yaml."""
+    origins: tuple[tuple[str, str], ...] = ()
+    """(path of the file, what the program called it) for each document of the text."""
+    texts: Mapping[str, bytes] = field(default_factory=dict)
+    """What those files, and `patches`, hold."""
+    patches: tuple[str, ...] = ()
+    """Files that may have changed what stands in an origin, the last to do so first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +84,8 @@ class Document:
     problems: tuple[DocumentProblem, ...] = ()
     whole: FrozenDict | None = None
     """The `v1` List that the object is an item of, where it is one."""
+    namespace: str = ""
+    """Where the object is applied to if it names no namespace itself; "" = unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +143,9 @@ class SourceOptions:
     exclude: tuple[str, ...] = ()
     """Globs (gitignore style, relative to the target) of paths left out."""
     settings: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    keep_templates: bool = False
+    """Whether the templates of charts are among the files: for who renders them, or sets them aside
+    afterwards (`set_templates_aside`)."""
 
 
 @runtime_checkable

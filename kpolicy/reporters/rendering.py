@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from kpolicy.findings import RENDERED
+
 if TYPE_CHECKING:
     from kpolicy.findings import Finding, Report
     from kpolicy.reporters.model import ReportContext
@@ -72,6 +74,8 @@ def failing(report: Report) -> tuple[Finding, ...]:
 def message_with_places(finding: Finding) -> str:
     """Return the message and one sentence for each related place, for formats without any."""
     parts = [one_line(finding.message)]
+    if made := finding.details.get(RENDERED, ""):
+        parts.append(f"Made by {one_line(made)}.")
     for related in finding.related:
         how = f" ({one_line(related.relation)})" if related.relation else ""
         at = one_line(str(related.place.location))
@@ -125,7 +129,8 @@ def summary_lines(report: Report) -> list[str]:
             )
         )
     ]
-    skipped = sum(summary.skipped.values())
+    # What was rendered was scanned all the same.
+    skipped = sum(n for reason, n in summary.skipped.items() if reason != RENDERED)
     if summary.resources == 0:
         reason = f": {skipped_words(report)}" if skipped else ": no manifests were found"
         if summary.invalid:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
-from kpolicy.findings import Finding, Place, Report, ResourceRef
+from kpolicy.findings import RENDERED, Finding, Place, Report, ResourceRef
 from kpolicy.location import SourceLocation
 from kpolicy.reporters.excerpt import excerpt
 from kpolicy.reporters.model import ReportContext
@@ -66,7 +66,9 @@ class _Text:
     def block(self, place: Place, group: list[Finding]) -> Iterator[str]:
         worst = min(group, key=lambda f: ("error", "warning", "info").index(f.severity))
         at = one_line(str(place.location))
-        yield f"  {self.paint('place', at)}  {_resource(group[0].resource)}"
+        made = group[0].details.get(RENDERED, "")
+        by = self.paint("dim", f"  ({one_line(made)})") if made else ""
+        yield f"  {self.paint('place', at)}  {_resource(group[0].resource)}{by}"
         yield from self.excerpt(place.location, worst.severity, "  ")
         for finding in group:
             yield from self.finding(finding)
@@ -180,7 +182,8 @@ def _resource(resource: ResourceRef) -> str:
 
 
 def _by_place(findings: list[Finding]) -> list[tuple[Place, list[Finding]]]:
-    groups: dict[tuple[SourceLocation, ResourceRef], list[Finding]] = {}
+    groups: dict[tuple[SourceLocation, ResourceRef, str], list[Finding]] = {}
     for finding in findings:
-        groups.setdefault((finding.place.location, finding.resource), []).append(finding)
+        made = finding.details.get(RENDERED, "")
+        groups.setdefault((finding.place.location, finding.resource, made), []).append(finding)
     return [(group[0].place, group) for group in groups.values()]

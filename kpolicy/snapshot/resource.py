@@ -36,7 +36,7 @@ class Resource:
     api_version: str
     kind: str
     namespace: str
-    """metadata.namespace as written, "" when absent."""
+    """metadata.namespace as written, else where a controller applies it to, else ""."""
     name: str
     key: ResourceKey
     body: FrozenDict
@@ -93,6 +93,11 @@ def resource_from(document: Document, kinds: Kinds) -> Resource:
     if not isinstance(metadata, dict):
         metadata = {}
     namespace, name = _text(metadata.get("namespace")), _text(metadata.get("name"))
+    written = None if body is document.body else document.body
+    group = api_version.rpartition("/")[0]
+    if document.namespace and not namespace and kinds.namespaced(group, kind):
+        namespace = document.namespace
+        body = in_namespace(body, namespace)
     return Resource(
         api_version,
         kind,
@@ -106,9 +111,19 @@ def resource_from(document: Document, kinds: Kinds) -> Resource:
         document.scope,
         problems,
         decoded.verdict,
-        None if body is document.body else document.body,
+        written,
         document.whole,
     )
+
+
+def in_namespace(body: FrozenDict, namespace: str) -> FrozenDict:
+    """Return the body of an object that names no namespace, as it is applied to this one."""
+    metadata = body.get("metadata")
+    if not isinstance(metadata, FrozenDict):
+        return body
+    placed: FrozenDict = FrozenDict({**metadata, "namespace": namespace}, metadata.mark)
+    whole: FrozenDict = FrozenDict({**body, "metadata": placed}, body.mark)
+    return whole
 
 
 def key_of(kinds: Kinds, api_version: str, kind: str, namespace: str, name: str) -> ResourceKey:

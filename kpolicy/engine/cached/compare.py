@@ -61,9 +61,14 @@ def columns_of(found: Discovery, limits: Limits) -> Columns | None:
     names = ["" if file.data is not None else file.filename for file in files]
     stats = stats_of(names)
     return Columns(
-        found, join(paths), join(names), join(file.scope for file in files), stats,
+        found, join(paths), join(names), join(map(_room, files)), stats,
         _extras_of(found, limits),
     )  # fmt: skip
+
+
+def _room(file: ManifestFile) -> str:
+    """Return what of a file, besides its content, its resources are related by."""
+    return f"{file.scope}\t{file.namespace}" if file.namespace else file.scope
 
 
 def _extras_of(found: Discovery, limits: Limits) -> tuple[Extra, ...]:

@@ -1,0 +1,88 @@
+"""Which charts and overlays of a tree are rendered for themselves, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from posixpath import normpath
+
+from kpolicy.location import SourceLocation
+from kpolicy.manifests.model import Invalid
+from kpolicy.manifests.paths import excludes
+from kpolicy.records import dataclass
+from kpolicy.rendering.charts import Chart, charts_among, is_of_chart
+from kpolicy.rendering.jobs import HelmJob, RenderJob
+from kpolicy.rendering.settings import ChartSettings, RenderSettings
+from kpolicy.rendering.tree import FileTree, join
+
+__all__ = ["Planned", "plan_bare"]
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What is to be rendered, and what is wrong with the wish."""
+
+    jobs: tuple[RenderJob, ...]
+    invalid: tuple[Invalid, ...] = ()
+
+    def takes(self, job: RenderJob, name: str) -> bool:
+        """Return whether rendering takes a file in, so that it is not scanned for itself."""
+        return isinstance(job, HelmJob) and is_of_chart(job.chart, name)
+
+
+def plan_bare(
+    tree: FileTree,
+    names: Iterable[str],
+    settings: RenderSettings,
+    relative: Callable[[str], str],
+) -> Planned:
+    """Return what to render among files when no controller says how."""
+    jobs: list[RenderJob] = []
+    invalid: list[Invalid] = []
+    for chart in charts_among(tree, names):
+        chosen = _settings_of(relative(tree.shown(chart.directory)), settings.charts)
+        made, problems = chart_jobs(tree, chart, chosen, settings)
+        jobs += made
+        invalid += problems
+    return Planned(tuple(jobs), tuple(invalid))
+
+
+def _settings_of(directory: str, charts: Sequence[ChartSettings]) -> ChartSettings:
+    """Return the settings of the first glob that a chart's directory matches."""
+    path = normpath(directory)
+    for chart in charts:
+        if path == normpath(chart.path) or excludes((chart.path,))(path, True):
+            return chart
+    return ChartSettings("")
+
+
+def chart_jobs(
+    tree: FileTree, chart: Chart, chosen: ChartSettings, settings: RenderSettings
+) -> tuple[list[HelmJob], list[Invalid]]:
+    """Return one rendering for each set of values; a values file that is missing is invalid."""
+    jobs: list[HelmJob] = []
+    invalid: list[Invalid] = []
+    at = SourceLocation(tree.shown(chart.file))
+    for label, files in (chosen.sets or {"": ()}).items():
+        names = []
+        for reference in (*chosen.values, *files):
+            name = join(chart.directory, reference)
+            if name is None or tree.kind(name) != "file":
+                why = f'the values file "{reference}" of the configuration is not there'
+                invalid.append(Invalid(at, why))
+            else:
+                names.append(name)
+        if invalid:
+            continue
+        jobs.append(
+            HelmJob(
+                chart=chart.directory,
+                label=label,
+                at=at,
+                release=chosen.release or chart.name,
+                namespace=chosen.namespace,
+                values=tuple(names),
+                kube_version=settings.kube_version,
+                api_versions=settings.api_versions,
+            )
+        )
+    return jobs, invalid

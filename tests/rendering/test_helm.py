@@ -1,0 +1,131 @@
+"""Charts that are rendered by Helm itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from render_kit import needs, places, scan, settings
+from scan_kit import policy, told
+
+from kpolicy.rendering.settings import ChartSettings
+
+CHART = "apiVersion: v2\nname: web\nversion: 1.0.0\n"
+DEPLOYMENT = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: {{ .Release.Name }}
+spec:
+  replicas: {{ .Values.replicas }}
+  template:
+    spec:
+      containers:
+        - name: web
+          image: "nginx:{{ .Values.tag }}"
+"""
+FILES = {
+    "web/Chart.yaml": CHART,
+    "web/values.yaml": "replicas: 1\ntag: latest\n",
+    "web/prod.yaml": "replicas: 5\n",
+    "web/templates/deployment.yaml": DEPLOYMENT,
+}
+LATEST = policy(
+    "latest",
+    """
+    title: The tag latest
+    severity: warning
+    match: {kinds: [Deployment]}
+    validations:
+      - forEach: {var: c, in: object.containers()}
+        expression: "!c.image.endsWith(':latest')"
+        messageExpression: "object.metadata.name + ' ' + string(object.spec.replicas)"
+    """,
+)
+pytestmark = needs("helm")
+
+
+def test_a_chart_is_rendered_and_its_findings_stand_in_the_template(tmp_path: Path) -> None:
+    root = tmp_path / "r"
+    report = scan(root, FILES, LATEST)
+    assert told(report) == ["web 1"]
+    assert places(report, root) == ["web/templates/deployment.yaml:10"]
+    assert report.findings[0].details["rendered"].startswith("helm template ")
+    assert dict(report.summary.skipped) == {"not-kubernetes": 1, "rendered": 3}
+    assert report.notes == ()
+
+
+def test_each_set_of_values_is_a_rendering_of_its_own(tmp_path: Path) -> None:
+    root = tmp_path / "r"
+    chart = ChartSettings("web", release="shop", sets={"one": (), "five": ("prod.yaml",)})
+    report = scan(root, FILES, LATEST, settings=settings(charts=(chart,)))
+    assert sorted(told(report)) == ["shop 1", "shop 5"]
+    assert len({f.fingerprint for f in report.findings}) == 2
+    assert sorted(f.details["rendered"].rpartition(", ")[2] for f in report.findings) == [
+        "five", "one",
+    ]  # fmt: skip
+
+
+def test_a_values_file_that_is_not_there_is_invalid(tmp_path: Path) -> None:
+    chart = ChartSettings("web", values=("production.yaml",))
+    report = scan(tmp_path / "r", FILES, LATEST, settings=settings(charts=(chart,)))
+    (invalid,) = report.invalid
+    assert 'values file "production.yaml"' in invalid.message
+
+
+def test_a_failing_chart_is_invalid_at_the_line_that_helm_names(tmp_path: Path) -> None:
+    root = tmp_path / "r"
+    files = {**FILES, "web/templates/bad.yaml": 'a: 1\nb: {{ fail "no good" }}\n'}
+    report = scan(root, files, LATEST)
+    (invalid,) = report.invalid
+    assert Path(invalid.location.path) == root / "web/templates/bad.yaml"
+    assert invalid.location.line == 2
+    assert "no good" in invalid.message
+    assert "kpolicy-render" not in invalid.message
+    assert told(report) == []
+
+
+def test_a_dependency_that_is_not_vendored_says_what_to_do(tmp_path: Path) -> None:
+    dependency = "dependencies:\n- name: db\n  version: 1.0.0\n  repository: https://x.example\n"
+    report = scan(tmp_path / "r", {**FILES, "web/Chart.yaml": CHART + dependency}, LATEST)
+    (invalid,) = report.invalid
+    assert "missing in charts/ directory: db" in invalid.message
+    assert "helm dependency build" in invalid.message
+    assert Path(invalid.location.path).name == "Chart.yaml"
+
+
+def test_libraries_and_subcharts_are_not_rendered_for_themselves(tmp_path: Path) -> None:
+    root = tmp_path / "r"
+    files = {
+        **FILES,
+        "lib/Chart.yaml": "apiVersion: v2\nname: lib\nversion: 1.0.0\ntype: library\n",
+        "lib/templates/_a.tpl": "",
+        "web/charts/db/Chart.yaml": "apiVersion: v2\nname: db\nversion: 1.0.0\n",
+        "web/charts/db/values.yaml": "replicas: 9\ntag: latest\n",
+        "web/charts/db/templates/db.yaml": DEPLOYMENT,
+    }
+    report = scan(root, files, LATEST)
+    assert sorted(told(report)) == ["web 1", "web 9"]
+    assert "web/charts/db/templates/db.yaml:10" in places(report, root)
+
+
+def test_a_comment_in_the_template_suppresses(tmp_path: Path) -> None:
+    template = DEPLOYMENT.replace("- name: web", "- name: web # kpolicy:ignore latest pinned below")
+    report = scan(tmp_path / "r", {**FILES, "web/templates/deployment.yaml": template}, LATEST)
+    assert told(report) == []
+    assert [f.suppression.reason for f in report.suppressed if f.suppression] == ["pinned below"]
+
+
+def test_a_link_out_of_the_tree_is_not_given_to_helm(tmp_path: Path) -> None:
+    secret = tmp_path / "secret.yaml"
+    secret.write_text("a: 1\n")
+    (tmp_path / "r/web/templates").mkdir(parents=True)
+    (tmp_path / "r/web/templates/link.txt").symlink_to(secret)
+    report = scan(tmp_path / "r", FILES, LATEST)
+    assert ["leaves the scanned tree" in i.message for i in report.invalid] == [True]
+
+
+def test_a_program_that_takes_too_long_is_ended(tmp_path: Path) -> None:
+    slow = "{{ range $i := until 100000 }}{{ range $j := until 100000 }}{{ end }}{{ end }}\n"
+    files = {**FILES, "web/templates/slow.yaml": slow}
+    report = scan(tmp_path / "r", files, LATEST, settings=settings(seconds=0.5))
+    assert ["took longer than 0.5 s" in i.message for i in report.invalid] == [True]
