@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kpolicy.cli.live import check_live, live_options, with_cluster
 from kpolicy.cli.options import complete_formats, flat, loading_options, selection_options
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ FAILED = 2
 
 @click.command()
 @click.argument("paths", nargs=-1, metavar="[PATH ...|-]")
+@live_options
 @loading_options
 @selection_options
 @click.option(
@@ -196,6 +198,7 @@ def scan(paths: tuple[str, ...], **options: Any) -> int:
         raise click.UsageError("--quiet and --verbose contradict each other.")
     if options["no_cache"] and options["verify_cache"]:
         raise click.UsageError("--no-cache and --verify-cache contradict each other.")
+    check_live(paths, options)
     from kpolicy.cli.files import SourceLines, check_writable
     from kpolicy.cli.outputs import pair
     from kpolicy.cli.plugins import host_of, report_plugin_problems
@@ -212,6 +215,8 @@ def scan(paths: tuple[str, ...], **options: Any) -> int:
     request = request_of(paths, options)
     toolbox, config = with_custom_checks(host.toolbox(), effective_config(request))
     request = replace(request, config=config)
+    if options["live"]:
+        request, toolbox = with_cluster(request, toolbox, config, options)
     lines = SourceLines()
     toolbox = remembering(toolbox, lines)
     if options["verbose"]:

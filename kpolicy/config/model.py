@@ -28,6 +28,8 @@ class OutsideRule:
     kinds: tuple[str, ...] = ()
     namespaces: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    within: tuple[str, ...] = ()
+    """Not a glob, and in no file: what is in these namespaces, or in none, is not meant."""
 
 
 @dataclass(frozen=True, slots=True)

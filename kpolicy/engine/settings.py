@@ -90,7 +90,7 @@ def world_of(
     `files` gives the scopes of unreadable files, whose text tells what they might define.
     """
     outside = [
-        Outside(kind, namespace, name)
+        Outside(kind, namespace, name, rule.within)
         for rule in config.outside
         for kind in rule.kinds or ("*",)
         for namespace in rule.namespaces or ("*",)
@@ -98,7 +98,9 @@ def world_of(
     ]
     known = files or {}
     unread = [
-        _unread(i.location.path, i.location.line, known, "could not be parsed")
+        Unread(i.location.path, kinds=i.kinds, reason="could not be read")
+        if i.kinds
+        else _unread(i.location.path, i.location.line, known, "could not be parsed")
         for i in tally.invalid
     ]
     unread += [

@@ -94,6 +94,8 @@ class Invalid:
 
     location: SourceLocation
     message: str
+    kinds: tuple[str, ...] = ()
+    """The kinds of which it would have held objects, where that is known without its text."""
 
 
 @dataclass(frozen=True, slots=True)

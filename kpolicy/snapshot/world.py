@@ -41,6 +41,9 @@ class Outside(NamedTuple):
     kind: str = "*"
     namespace: str = "*"
     name: str = "*"
+    within: tuple[str, ...] = ()
+    """Namespaces that were read, where others were not: what they, or no namespace, should hold is
+    not outside."""
 
 
 class Unread(NamedTuple):
@@ -163,6 +166,8 @@ class World:
 
     @staticmethod
     def _declared(rule: Outside, kinds: KindMatcher, reference: Reference) -> bool:
+        if rule.within and (not reference.namespace or reference.namespace in rule.within):
+            return False
         if reference.kind == WORKLOADS:
             named = any(kinds.matches(w.group, w.kind) for w in WORKLOAD_KINDS)
         elif reference.group is None:
