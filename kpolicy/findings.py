@@ -19,6 +19,8 @@ Certainty = Literal["", "absent", "unknowable"]
 
 #: The key of `Finding.details` that says which program made the resource, and from what.
 RENDERED = "rendered"
+#: The key that says why a fix is not offered that the policy knows.
+UNFIXED = "unfixed"
 
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from kpolicy.findings import Finding, Report
+from kpolicy.findings import UNFIXED, Finding, Report
 from kpolicy.fixes.edit import edit_file
 from kpolicy.fixes.files import Overlay, OverlaySource, unified_diff, write_back
 from kpolicy.location import SourceLocation
@@ -65,6 +65,7 @@ def mend(request: ScanRequest, toolbox: Toolbox, scan: Scan, write: bool) -> Men
         if not changed:
             break
         report = scan(request, laid)
+    notes += _unfixed(report)
     paths = {o.filename: path for path, o in overlay.origins.items() if o.filename in overlay.data}
     diff = ""
     failed = False
@@ -85,6 +86,18 @@ def mend(request: ScanRequest, toolbox: Toolbox, scan: Scan, write: bool) -> Men
     fixed = sum(1 for one in done if (one.path, one.fingerprint) not in left)
     report = replace(report, summary=replace(report.summary, fixed=fixed))
     return Mended(_with_notes(report, notes), diff, len(overlay.data))
+
+
+def _unfixed(report: Report) -> list[Note]:
+    """Return a note on the fixes that are not made since nobody wrote what they would mend."""
+    places = sorted({f.place.location for f in report.findings if UNFIXED in f.details})
+    if not places:
+        return []
+    count = f"{len(places)} places are" if len(places) > 1 else "1 place is"
+    return [
+        Note(f"{count} not mended: what is wrong there was rendered, and is not written as it is "
+             "in one file", places[0])
+    ]  # fmt: skip
 
 
 def _with_notes(report: Report, notes: list[Note]) -> Report:

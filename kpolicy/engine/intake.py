@@ -61,24 +61,40 @@ def intake(request: ScanRequest, toolbox: Toolbox, config: Config) -> Discovery:
 
 def _rendered(found: Discovery, request: ScanRequest, config: Config) -> Discovery:
     """Return what is found with charts and overlays rendered, where there are any."""
-    mode = request.render or config.render.mode
-    if mode != "never" and not request.base and is_to_render(found.files):
-        from kpolicy.engine.rendering import render_on_disk
+    if is_to_render(found.files, request, config):
+        from kpolicy.engine.rendering import render_head
 
-        found = render_on_disk(found, request, config)
-    return without_templates(found, request.limits, os.path.isfile)
+        found = render_head(found, request, config)
+    return _without_templates(found, request.limits, os.path.isfile)
+
+
+def intake_of_base(request: ScanRequest, toolbox: Toolbox, config: Config) -> Discovery:
+    """Return the files of the base that a scan compares with. Raises as `discover_base`."""
+    from kpolicy.engine.base import discover_base
+
+    found = discover_base(request, toolbox, options_of(request, config))
+    if is_to_render(found.files, request, config):
+        from kpolicy.engine.rendering import render_base
+
+        found = render_base(found, request, config)
+    there = {file.filename for file in found.files}
+    return arranged(_without_templates(found, request.limits, there.__contains__), request, config)
 
 
 #: File names that begin something that is rendered.
 _BEGINNINGS = ("Chart.yaml", "kustomization.yaml", "kustomization.yml", "Kustomization")
 
 
-def is_to_render(files: Sequence[ManifestFile]) -> bool:
+def is_to_render(files: Sequence[ManifestFile], request: ScanRequest, config: Config) -> bool:
     """Return whether there may be something to render among files."""
+    if (request.render or config.render.mode) == "never":
+        return False
     return any(file.path.endswith(_BEGINNINGS) for file in files)
 
 
-def without_templates(found: Discovery, limits: Limits, exists: Callable[[str], bool]) -> Discovery:
+def _without_templates(
+    found: Discovery, limits: Limits, exists: Callable[[str], bool]
+) -> Discovery:
     """Return a discovery without the templates of charts that were not rendered."""
     from kpolicy.manifests.charts import set_templates_aside
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -14,42 +14,70 @@ from kpolicy.engine.findings import Anchor
 from kpolicy.engine.intake import relative_to
 from kpolicy.engine.local import Tally
 from kpolicy.engine.request import ScanRequest
-from kpolicy.findings import RENDERED, Finding, Place, Related
+from kpolicy.findings import RENDERED, UNFIXED, Finding, Fix, Place, Related
 from kpolicy.location import SourceLocation
 from kpolicy.manifests.model import Discovery, ManifestFile, Rendered
 from kpolicy.manifests.paths import tree_root
 from kpolicy.rendering.settings import RenderSettings
 from kpolicy.rendering.stage import Ground, render
-from kpolicy.rendering.tracing import trace, trace_at
-from kpolicy.rendering.tree import DiskTree
+from kpolicy.rendering.tracing import literal_place, trace, trace_at
+from kpolicy.rendering.tree import DiskTree, name_below
 
 
-def render_on_disk(found: Discovery, request: ScanRequest, config: Config) -> Discovery:
+def render_head(found: Discovery, request: ScanRequest, config: Config) -> Discovery:
     """Return what is found in the work tree with charts and overlays rendered."""
-    roots = dict.fromkeys(_root_of(target) for target in request.targets if target != "-")
-    edited = {
-        os.path.realpath(f.filename): f.data
-        for f in found.files
-        if f.data is not None and f.filename
+    roots = {_root_of(target) for target in request.targets if target != "-"}
+    return _rendered(found, _disk_grounds(found, roots, config), request, config)
+
+
+def render_base(found: Discovery, request: ScanRequest, config: Config) -> Discovery:
+    """Return what is found in the base, a directory or a git revision, with all rendered."""
+    if Path(request.base).is_dir():
+        grounds = _disk_grounds(found, {tree_root(request.base)}, config)
+    else:
+        from kpolicy.engine.base_config import starting_directory
+        from kpolicy.manifests.git import files_of_revision
+        from kpolicy.rendering.revision_tree import RevisionTree
+
+        revision = files_of_revision(str(starting_directory(request)), request.base)
+        files = {file.filename: file for file in found.files}
+        known = {name: file.path for name, file in files.items()}
+        for name, file in files.items():
+            if name in revision.blobs:
+                revision.contents[revision.blobs[name].sha] = file.data
+        grounds = [Ground(RevisionTree(revision, known), files, relative_to(config.root))]
+    return _rendered(found, grounds, request, config)
+
+
+def _rendered(
+    found: Discovery, grounds: Sequence[Ground], request: ScanRequest, config: Config
+) -> Discovery:
+    settings = render_settings(request, config)
+    jobs = request.jobs or cores_available()
+    return render(found, grounds, settings, jobs, request.progress)
+
+
+def _disk_grounds(found: Discovery, roots: Iterable[str], config: Config) -> list[Ground]:
+    """Return the trees on the disk with the files found in each; the innermost tree has a file."""
+    edited = {}
+    by_root: dict[str, dict[str, ManifestFile]] = {
+        root: {} for root in sorted(roots, key=len, reverse=True)
     }
-    trees = [DiskTree(root, edited=edited) for root in sorted(roots, key=len, reverse=True)]
-    grounds: list[tuple[DiskTree, dict[str, ManifestFile]]] = [(tree, {}) for tree in trees]
     for file in found.files:
         if not file.filename:
             continue
-        for tree, files in grounds:
-            name = tree.name_of(file.filename)
+        if file.data is not None:
+            edited[os.path.realpath(file.filename)] = file.data
+        for root, files in by_root.items():
+            name = name_below(root, file.filename)
             if name is not None:
                 files.setdefault(name, file)
                 break
     relative = relative_to(config.root)
-    return render(
-        found,
-        [Ground(tree, files, relative) for tree, files in grounds],
-        render_settings(request, config),
-        request.jobs or cores_available(),
-        request.progress,
-    )
+    return [
+        Ground(DiskTree(root, {n: f.path for n, f in files.items()}, edited), files, relative)
+        for root, files in by_root.items()
+    ]
 
 
 def _root_of(target: str) -> str:
@@ -99,13 +127,30 @@ def _traced(finding: Finding, anchor: Anchor, files: Mapping[str, ManifestFile])
     place = finding.place
     found = trace(file, anchor[1], anchor[2] + place.pointer, place.location.line)
     location = SourceLocation(found.path, found.line, found.column)
+    details = {**finding.details, **_provenance(file.rendered)}
+    fix = _fix_of(finding, file, found.path)
+    if finding.fix is not None and fix is None:
+        details[UNFIXED] = "the rendered field is not written as it is in one file"
     return replace(
         finding,
         place=Place(location, place.pointer),
         related=related,
-        details=MappingProxyType({**finding.details, **_provenance(file.rendered)}),
-        fix=None,
+        details=MappingProxyType(details),
+        fix=fix,
     )
+
+
+def _fix_of(finding: Finding, file: ManifestFile, path: str) -> Fix | None:
+    """Return the fix as one of the file at `path`, where that is right; else None."""
+    fix = finding.fix
+    if fix is None or any(edit.op in ("quote", "deduplicate") for edit in fix.edits):
+        # Those are of the text, and the program has written it anew.
+        return None
+    touched = [p for edit in fix.edits for p in (edit.pointer, edit.source) if p]
+    place = literal_place(file, fix.document, fix.within, touched)
+    if place is None or place[0] != path:
+        return None
+    return Fix(place[1], place[2], fix.edits)
 
 
 def _provenance(rendered: Rendered) -> dict[str, str]:

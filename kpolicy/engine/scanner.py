@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from kpolicy.engine.intake import arranged, intake, options_of, without_templates
+from kpolicy.engine.intake import intake, intake_of_base
 from kpolicy.engine.local import Settings, Tally, without_collector
 from kpolicy.engine.phases import Clock, Work, run_phases
 from kpolicy.engine.plan import make_plan
@@ -64,12 +64,9 @@ def _scan(request: ScanRequest, toolbox: Toolbox) -> Report:
         request = replace(request, progress=None)
     ran = Ran.of(plan, discovery)
     if request.base:
-        from kpolicy.engine.base import compare, discover_base
+        from kpolicy.engine.base import compare
 
-        base = discover_base(request, toolbox, options_of(request, config))
-        there = {file.filename for file in base.files}
-        base = without_templates(base, request.limits, there.__contains__)
-        base = arranged(base, request, config)
+        base = intake_of_base(request, toolbox, config)
         found = supervised(
             toolbox.calls,
             lambda: compare(request, toolbox, config, plan, settings, discovery, base).sparing(

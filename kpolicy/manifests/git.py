@@ -17,10 +17,17 @@ from kpolicy.manifests.model import Discovery, Invalid, ManifestFile, SourceOpti
 from kpolicy.manifests.paths import Excludes, excludes, shown_path
 from kpolicy.records import dataclass
 
-__all__ = ["discover_revision", "read_revision", "repository_root"]
+__all__ = [
+    "SYMLINK",
+    "RevisionFiles",
+    "discover_revision",
+    "files_of_revision",
+    "read_revision",
+    "repository_root",
+]
 
 _SECONDS = 120
-_SYMLINK = "120000"
+SYMLINK = "120000"
 
 #: Variables with which a hook tells git where it runs; here `-C` does.
 _HOOK_VARIABLES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR")
@@ -91,22 +98,25 @@ def _commit(root: str, revision: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Blob:
+class Blob:
+    """One file of a commit."""
+
     mode: str
     sha: str
     size: int
 
 
 @dataclass(slots=True)
-class _Tree:
+class RevisionFiles:
     """The files of one commit, by their path from the repository root."""
 
     root: str
-    blobs: dict[str, _Blob]
+    blobs: dict[str, Blob]
     contents: dict[str, bytes | None] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, root: str, commit: str) -> _Tree:
+    def of(cls, root: str, commit: str) -> RevisionFiles:
+        """Return the files of a commit of the repository at `root`."""
         listing = _git(root, "ls-tree", "-r", "-l", "-z", "--full-tree", commit)
         blobs = {}
         for entry in listing.split(b"\0"):
@@ -114,7 +124,7 @@ class _Tree:
                 facts, _, name = entry.partition(b"\t")
                 mode, kind, sha, size = facts.decode().split()
                 if kind == "blob":
-                    blobs[os.fsdecode(name)] = _Blob(mode, sha, int(size) if size != "-" else 0)
+                    blobs[os.fsdecode(name)] = Blob(mode, sha, int(size) if size != "-" else 0)
         return cls(root, blobs)
 
     def fetch(self, names: Sequence[str]) -> None:
@@ -136,6 +146,7 @@ class _Tree:
             at = end + 2 + size
 
     def content(self, name: str) -> bytes | None:
+        """Return what was fetched of a file."""
         return self.contents[self.blobs[name].sha]
 
 
@@ -156,7 +167,20 @@ def discover_revision(
     root = repository_root(repository)
     commit = _commit(root, revision)
     try:
-        return _read(_Tree.of(root, commit), targets, options)
+        return _read(RevisionFiles.of(root, commit), targets, options)
+    except _GitFailed as error:
+        raise ManifestError(f"git could not read {revision}: {error}") from None
+
+
+def files_of_revision(repository: str, revision: str) -> RevisionFiles:
+    """Return the files of a revision of the repository around a directory.
+
+    Raises `UsageError` for an unknown revision or without git or a repository, and `ManifestError`
+    when git fails.
+    """
+    root = repository_root(repository)
+    try:
+        return RevisionFiles.of(root, _commit(root, revision))
     except _GitFailed as error:
         raise ManifestError(f"git could not read {revision}: {error}") from None
 
@@ -180,7 +204,7 @@ def read_revision(repository: str, revision: str, path: str) -> bytes | None:
         return None
 
 
-def _read(tree: _Tree, targets: Sequence[str], options: SourceOptions) -> Discovery:
+def _read(tree: RevisionFiles, targets: Sequence[str], options: SourceOptions) -> Discovery:
     excluded = excludes(options.exclude)
     cwd = os.getcwd()  # noqa: PTH109
     chosen: dict[str, str] = {}
@@ -193,7 +217,7 @@ def _read(tree: _Tree, targets: Sequence[str], options: SourceOptions) -> Discov
             if relative is None or not _is_wanted(relative, excluded):
                 continue
             shown = shown_path(os.path.join(target, relative) if relative else target, cwd)  # noqa: PTH118
-            if tree.blobs[name].mode == _SYMLINK:
+            if tree.blobs[name].mode == SYMLINK:
                 links.append((name, shown, target))
             else:
                 chosen.setdefault(name, shown)
@@ -258,7 +282,7 @@ def _is_wanted(relative: str, excluded: Excludes) -> bool:
 
 
 def _follow(
-    tree: _Tree,
+    tree: RevisionFiles,
     links: Sequence[tuple[str, str, str]],
     chosen: dict[str, str],
     invalid: dict[Invalid, None],
@@ -273,7 +297,7 @@ def _follow(
             here = normpath(f"{dirname(here)}/{goal}" if dirname(here) else goal)
             if goal.startswith("/") or here.startswith("../") or here not in tree.blobs:
                 break
-            if tree.blobs[here].mode != _SYMLINK:
+            if tree.blobs[here].mode != SYMLINK:
                 chosen.setdefault(here, shown)
                 break
             tree.fetch([here])

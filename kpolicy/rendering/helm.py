@@ -32,7 +32,7 @@ def render_chart(job: HelmJob, tree: FileTree, root: Path, programs: Programs) -
     try:
         scratch.copy((job.chart, *job.values))
     except Unreadable as error:
-        return Failure(SourceLocation(tree.shown(error.name)), str(error))
+        return Failure.at(SourceLocation(tree.shown(error.name)), str(error))
     command = [programs.found.helm, "template", *_arguments(job, scratch)]
     try:
         data = programs.run(command, scratch.files, scratch.home)
@@ -78,7 +78,7 @@ def _failure(job: HelmJob, tree: FileTree, scratch: Scratch, words: str) -> Fail
             groups = found.groupdict()
             line, column = groups.get("line") or 0, groups.get("column") or 0
             at = SourceLocation(tree.shown(name), int(line), int(column))
-    return Failure(at, f"helm template: {message}{_of(job)}")
+    return Failure.at(at, f"helm template: {message}{_of(job)}")
 
 
 def _of(job: HelmJob) -> str:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from kpolicy.location import SourceLocation
-from kpolicy.manifests.model import Rendered
+from kpolicy.manifests.model import Invalid, Rendered
 from kpolicy.records import dataclass
 
 __all__ = ["Failure", "HelmJob", "KustomizeJob", "Output", "RenderJob"]
@@ -71,7 +71,11 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A rendering that did not come about."""
+    """A rendering that did not come about, and why."""
 
-    at: SourceLocation
-    message: str
+    problems: tuple[Invalid, ...]
+
+    @classmethod
+    def at(cls, location: SourceLocation, message: str) -> Failure:
+        """Return a failure with one reason."""
+        return cls((Invalid(location, message),))

@@ -10,7 +10,8 @@ from kpolicy.manifests.model import Invalid
 from kpolicy.manifests.paths import excludes
 from kpolicy.records import dataclass
 from kpolicy.rendering.charts import Chart, charts_among, is_of_chart
-from kpolicy.rendering.jobs import HelmJob, RenderJob
+from kpolicy.rendering.jobs import HelmJob, KustomizeJob, RenderJob
+from kpolicy.rendering.kustomizations import kustomization_in, overlays_among
 from kpolicy.rendering.settings import ChartSettings, RenderSettings
 from kpolicy.rendering.tree import FileTree, join
 
@@ -43,6 +44,10 @@ def plan_bare(
         made, problems = chart_jobs(tree, chart, chosen, settings)
         jobs += made
         invalid += problems
+    for directory in overlays_among(tree, names):
+        found = kustomization_in(tree, directory)
+        assert found is not None
+        jobs.append(KustomizeJob(directory, "", SourceLocation(tree.shown(found.file))))
     return Planned(tuple(jobs), tuple(invalid))
 
 

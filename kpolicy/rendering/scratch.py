@@ -30,13 +30,16 @@ class Scratch:
 
     def copy(self, names: Iterable[str]) -> None:
         """Copy files, and directories with all that is in them. Raises `Unreadable`."""
+        files: dict[str, None] = {}
         for name in names:
             if self.tree.kind(name) == "directory":
                 (self.files / name).mkdir(parents=True, exist_ok=True)
-                for each in below(self.tree, name):
-                    self._copy(each)
+                files.update(dict.fromkeys(below(self.tree, name)))
             else:
-                self._copy(name)
+                files[name] = None
+        self.tree.fetch(list(files))
+        for name in files:
+            self._copy(name)
 
     def _copy(self, name: str) -> None:
         target = self.files / name

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from kpolicy.location import SourceLocation
 from kpolicy.manifests.model import (
     Discovery,
     Invalid,
@@ -18,6 +17,7 @@ from kpolicy.manifests.model import (
 from kpolicy.records import dataclass
 from kpolicy.rendering.helm import render_chart
 from kpolicy.rendering.jobs import Failure, HelmJob, Output, RenderJob
+from kpolicy.rendering.kustomize import build_overlay
 from kpolicy.rendering.planning import Planned, plan_bare
 from kpolicy.rendering.programs import Programs, find_programs
 from kpolicy.rendering.settings import RenderSettings
@@ -65,10 +65,10 @@ def render(
         runnable = [job for job in planned.jobs if _program_of(job, programs)]
         left = [job for job in planned.jobs if not _program_of(job, programs)]
         _tell_of_missing(left, ground.tree, settings, invalid, notes)
-        results = _run_all(runnable, ground.tree, programs, jobs, progress)
+        results = _run_all(runnable, ground.tree, programs, jobs, settings.unrestricted, progress)
         for job, result in zip(runnable, results, strict=True):
             if isinstance(result, Failure):
-                invalid.append(Invalid(result.at, result.message))
+                invalid += result.problems
                 continue
             files.append(_file_of(job, result))
             shown = {f.path for n, f in ground.files.items() if _is_taken(planned, job, result, n)}
@@ -139,6 +139,7 @@ def _run_all(
     tree: FileTree,
     programs: Programs,
     at_a_time: int,
+    unrestricted: bool,
     progress: Progress | None,
 ) -> list[Output | Failure]:
     """Run programs side by side, and return what came of each in the order of `jobs`.
@@ -156,7 +157,7 @@ def _run_all(
         def run(number: int) -> Output | Failure:
             root = Path(directory) / str(number)
             root.mkdir()
-            return _run(jobs[number], tree, root, programs)
+            return _run(jobs[number], tree, root, programs, unrestricted)
 
         with ThreadPoolExecutor(max(1, min(at_a_time, len(jobs)))) as pool:
             try:
@@ -172,7 +173,9 @@ def _run_all(
     return results
 
 
-def _run(job: RenderJob, tree: FileTree, root: Path, programs: Programs) -> Output | Failure:
+def _run(
+    job: RenderJob, tree: FileTree, root: Path, programs: Programs, unrestricted: bool
+) -> Output | Failure:
     if isinstance(job, HelmJob):
         return render_chart(job, tree, root, programs)
-    return Failure(SourceLocation(""), "")
+    return build_overlay(job, tree, root, programs, unrestricted)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
-from typing import Any
 
 from kpolicy.frozen import FrozenDict
 from kpolicy.manifests.model import ManifestFile, Rendered
 from kpolicy.records import dataclass
+from kpolicy.rendering.bodies import bodies_in, tokens_of, value_at
+from kpolicy.rendering.overlay_tracing import counterpart, find_field, manifest_of
 from kpolicy.rendering.template_lines import TemplateLine, find_line, lines_of
 
-__all__ = ["Trace", "trace", "trace_at"]
+__all__ = ["Trace", "literal_place", "trace", "trace_at"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ def trace(file: ManifestFile, document: int, pointer: str, line: int) -> Trace:
     path, source = _origin(rendered, document)
     if rendered.program == "helm":
         return _in_template(rendered, file, path, source, document, pointer, line)
-    return Trace(path)
+    return _in_overlay(rendered, file, path, document, pointer)
 
 
 def trace_at(file: ManifestFile, line: int, pointer: str) -> Trace:
@@ -51,9 +53,41 @@ def trace_at(file: ManifestFile, line: int, pointer: str) -> Trace:
     for chunk, first, _ in numbered(file.data):
         if chunk.lines_before < line:
             document = first
-    if document not in _bodies(file.data):
+    if document not in bodies_in(file.data):
         return Trace(_origin(rendered, document)[0])
     return trace(file, document, pointer, line)
+
+
+def literal_place(
+    file: ManifestFile, document: int, within: str, paths: Iterable[str]
+) -> tuple[str, int, str] | None:
+    """Return the (file, document, pointer) where a resource can be edited instead of its rendering.
+
+    `within` is where the resource is in the rendered document, and `paths` are the pointers in it
+    that are to be edited. None unless all of them mean the same there: the origin is plain YAML,
+    has the same items on the way, and the same value at its end, or like the rendering none at all.
+    """
+    rendered = file.rendered
+    assert rendered is not None
+    path, _ = _origin(rendered, document)
+    data = rendered.texts.get(path, b"")
+    body = value_at(bodies_in(file.data or b"").get(document, FrozenDict()), tokens_of(within))
+    if b"{{" in data or not isinstance(body, FrozenDict):
+        return None
+    manifest = manifest_of(data, body)
+    if manifest is None:
+        return None
+    for pointer in paths:
+        tokens = tokens_of(pointer)
+        way = counterpart(body, manifest.body, tokens)
+        if way != tokens[: len(way)]:
+            return None
+        if len(way) == len(tokens):
+            if value_at(body, tokens) != value_at(manifest.body, tokens):
+                return None
+        elif value_at(body, tokens[: len(way) + 1]) is not None:
+            return None
+    return path, manifest.document, manifest.within
 
 
 def _origin(rendered: Rendered, document: int) -> tuple[str, str]:
@@ -77,13 +111,13 @@ def _in_template(
     data = file.data or b""
     rendered_lines = _lines(data)
     rendered_line = rendered_lines[line - 1] if 0 < line <= len(rendered_lines) else ""
-    body = _bodies(data).get(document, FrozenDict())
-    tokens = [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
+    body = bodies_in(data).get(document, FrozenDict())
+    tokens = tokens_of(pointer)
     found = find_line(_template(template), body, tokens, rendered_line)
     if found is None:
         return Trace(path, 1, 1)
     at, exact = found
-    has_child = isinstance(_value(body, tokens), (dict, list))
+    has_child = isinstance(value_at(body, tokens), (dict, list))
     column = at.value_column if exact and not has_child else at.column
     return Trace(path, at.number, column, exact)
 
@@ -100,15 +134,14 @@ def _dependency(chart_file: str, source: str) -> tuple[int, int]:
     return 1, 1
 
 
-def _value(body: Any, tokens: list[str]) -> Any:
-    for token in tokens:
-        if isinstance(body, dict):
-            body = body.get(token)
-        elif isinstance(body, list) and token.isdecimal() and int(token) < len(body):
-            body = body[int(token)]
-        else:
-            return None
-    return body
+def _in_overlay(
+    rendered: Rendered, file: ManifestFile, path: str, document: int, pointer: str
+) -> Trace:
+    body = bodies_in(file.data or b"").get(document, FrozenDict())
+    found = find_field(rendered, path, body, tokens_of(pointer))
+    if found is None:
+        return Trace(path, 1, 1)
+    return Trace(found.path, found.line, found.column, found.exact)
 
 
 @lru_cache(maxsize=8)
@@ -119,16 +152,3 @@ def _template(text: str) -> list[TemplateLine]:
 @lru_cache(maxsize=2)
 def _lines(data: bytes) -> list[str]:
     return data.decode("utf-8", "replace").split("\n")
-
-
-@lru_cache(maxsize=2)
-def _bodies(data: bytes) -> dict[int, FrozenDict]:
-    """Return the mappings of a text by the number of their document."""
-    from kpolicy.manifests.model import Limits
-    from kpolicy.manifests.yaml_documents import Parsed, parse
-
-    return {
-        parsed.number: parsed.body
-        for parsed in parse(data, Limits())
-        if isinstance(parsed, Parsed) and parsed.body.__class__ is FrozenDict
-    }

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Mapping
-from posixpath import normpath
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from posixpath import basename, dirname, normpath
 from typing import Protocol
 
 from kpolicy.manifests.files import LEAVES_THE_TREE
 from kpolicy.manifests.paths import shown_path
 
-__all__ = ["DiskTree", "FileTree", "Unreadable", "below", "join"]
+__all__ = ["DiskTree", "FileTree", "ShownNames", "Unreadable", "below", "join", "name_below"]
 
 
 class Unreadable(Exception):
@@ -31,8 +31,9 @@ class Unreadable(Exception):
 class FileTree(Protocol):
     """What rendering asks of the files around the scanned ones."""
 
-    def shown(self, name: str) -> str:
-        """Return a name as the user sees it."""
+    @property
+    def shown(self) -> Callable[[str], str]:
+        """From a name to the path that the user sees."""
         ...
 
     def kind(self, name: str) -> str:
@@ -47,9 +48,24 @@ class FileTree(Protocol):
         """Return the name that a name leads to when links are followed. Raises `Unreadable`."""
         ...
 
+    def fetch(self, names: Sequence[str]) -> None:
+        """Make it cheap to read these files. Raises `Unreadable`."""
+        ...
+
     def read(self, name: str) -> bytes:
         """Return a file's bytes. Raises `Unreadable`."""
         ...
+
+
+def name_below(root: str, filename: str) -> str | None:
+    """Return the name in the tree at the real path `root` of a file given by its path.
+
+    The file itself may be a link. None if it is elsewhere.
+    """
+    directory, base = os.path.split(os.path.abspath(filename))
+    real = os.path.join(os.path.realpath(directory), base)
+    prefix = root.rstrip(os.sep) + os.sep
+    return real[len(prefix) :].replace(os.sep, "/") if real.startswith(prefix) else None
 
 
 def join(directory: str, reference: str) -> str | None:
@@ -83,33 +99,52 @@ def below(tree: FileTree, directory: str) -> Iterator[str]:
                     stack.append((name, seen | {real}))
 
 
+class ShownNames:
+    """Names as the user sees them: found files as the sources show them, others accordingly."""
+
+    def __init__(self, root: str, known: Mapping[str, str]) -> None:
+        """Take the root's path and the shown path of every file found, by its name."""
+        self._root = root
+        self._cwd = os.path.realpath(os.getcwd())  # noqa: PTH109
+        self._known = known
+        self._directories: dict[str, str] = {}
+        for name, shown in known.items():
+            directory, above = dirname(name), dirname(shown)
+            while directory not in self._directories:
+                self._directories[directory] = above or "."
+                if not directory or basename(directory) != basename(above):
+                    break
+                directory, above = dirname(directory), dirname(above)
+
+    def __call__(self, name: str) -> str:
+        """Return how a name is shown."""
+        if name in self._known:
+            return self._known[name]
+        directory, rest = name, ""
+        while directory not in self._directories:
+            if not directory:
+                return shown_path(os.path.join(self._root, name), self._cwd)
+            rest = f"{basename(directory)}/{rest}" if rest else basename(directory)
+            directory = dirname(directory)
+        return normpath(f"{self._directories[directory]}/{rest}")
+
+
 class DiskTree:
     """A directory on the disk.
 
-    `shown_root` is where the user sees it (for a base directory: in the place of the head);
-    `edited` holds bytes that are to stand for those of files, by real path.
+    `known` = how its found files are shown, by name; `edited` holds bytes that are to stand for
+    those of files, by real path.
     """
 
     def __init__(
-        self, root: str, shown_root: str = "", edited: Mapping[str, bytes] | None = None
+        self,
+        root: str,
+        known: Mapping[str, str] | None = None,
+        edited: Mapping[str, bytes] | None = None,
     ) -> None:
         self.root = os.path.realpath(root)
-        self._shown_root = shown_root or self.root
-        self._cwd = os.path.realpath(os.getcwd())  # noqa: PTH109
+        self.shown = ShownNames(self.root, known or {})
         self._edited = edited or {}
-
-    def name_of(self, filename: str) -> str | None:
-        """Return the name of a file given by its path on the disk; None if it is elsewhere."""
-        absolute = os.path.abspath(filename)
-        real = os.path.join(os.path.realpath(os.path.dirname(absolute)), os.path.basename(absolute))  # noqa: PTH119, PTH120
-        prefix = self.root.rstrip(os.sep) + os.sep
-        if not real.startswith(prefix):
-            return None
-        return real[len(prefix) :].replace(os.sep, "/")
-
-    def shown(self, name: str) -> str:
-        """Return a name as the user sees it."""
-        return shown_path(os.path.join(self._shown_root, name), self._cwd)
 
     def kind(self, name: str) -> str:
         """Return `file`, `directory`, or "" for what is not there; links are followed."""
@@ -134,6 +169,9 @@ class DiskTree:
         if not real.startswith(prefix):
             raise Unreadable(name, LEAVES_THE_TREE)
         return real[len(prefix) :].replace(os.sep, "/")
+
+    def fetch(self, names: Sequence[str]) -> None:
+        """Do nothing: the files are at hand."""
 
     def read(self, name: str) -> bytes:
         """Return a file's bytes. Raises `Unreadable`."""
