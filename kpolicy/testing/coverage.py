@@ -71,24 +71,26 @@ class Observed:
         conditions = {c.name: c.expression for c in policy.match_conditions}
         filters = {f.name: f.expression for f in policy.filters}
         variables = {v.name: v.expression for v in policy.variables}
-        validations = []
-        for validation in compiled.validations:
-            source = policy.validations[validation.index]
-            validations.append(self._validation(validation, source))
+        # In the order of the policy's file, in which gaps are listed.
+        observed_conditions = tuple(
+            (n, self._probe(p, conditions[n], f"match condition {n}", boolean=True))
+            for n, p in compiled.conditions
+        )
+        observed_filters = {
+            n: self._probe(p, filters[n], f"filter {n}", boolean=True)
+            for n, p in compiled.filters.items()
+        }
+        observed_variables = {
+            n: self._variable(p, variables[n], n) for n, p in compiled.variables.items()
+        }
         self.compiled = replace(
             compiled,
-            conditions=tuple(
-                (n, self._probe(p, conditions[n], f"match condition {n}", boolean=True))
-                for n, p in compiled.conditions
+            conditions=observed_conditions,
+            filters=observed_filters,
+            variables=observed_variables,
+            validations=tuple(
+                self._validation(v, policy.validations[v.index]) for v in compiled.validations
             ),
-            filters={
-                n: self._probe(p, filters[n], f"filter {n}", boolean=True)
-                for n, p in compiled.filters.items()
-            },
-            variables={
-                n: self._variable(p, variables[n], n) for n, p in compiled.variables.items()
-            },
-            validations=tuple(validations),
         )
 
     def take(self) -> frozenset[Taken]:
