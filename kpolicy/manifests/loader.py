@@ -216,7 +216,9 @@ class _Collector:
         those that the name of a typed list implies."""
         item_kind = body["kind"].removesuffix("List")
         api_version = body["apiVersion"]
-        whole = body if not pointer and body["kind"] == "List" and api_version == "v1" else None
+        whole: FrozenDict | None = None
+        if not pointer and body["kind"] == "List" and api_version == "v1":
+            whole = FrozenDict() if problems else body
         wrapper = tuple(p for p in problems if not p.pointer.startswith(f"{pointer}/items/"))
         for number, item in enumerate(body.get("items") or ()):
             here = f"{pointer}/items/{number}"

@@ -83,7 +83,8 @@ class Document:
     scope: str = ""
     problems: tuple[DocumentProblem, ...] = ()
     whole: FrozenDict | None = None
-    """The `v1` List that the object is an item of, where it is one."""
+    """The `v1` List that the object is an item of, where it is one; empty where a key stands twice
+    in it."""
     namespace: str = ""
     """Where the object is applied to if it names no namespace itself; "" = unknown."""
 

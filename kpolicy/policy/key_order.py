@@ -57,6 +57,8 @@ class _SortedKeys:
     def __call__(
         self, resource: Resource, snapshot: Snapshot, params: Mapping[str, Any]
     ) -> Iterator[Violation]:
+        if any(problem.kind == "duplicate-key" for problem in resource.problems):
+            return  # kube-linter's reader for this check refuses the document
         recursive = bool(params["recursive"])
         # A key whose value is null has its place too, though decoding leaves it out.
         own = resource.body if resource.written is None else resource.written

@@ -50,7 +50,8 @@ class Resource:
     written: FrozenDict | None = None
     """The body as written, where decoding left out a null; else None."""
     whole: FrozenDict | None = None
-    """The `v1` List that the object is an item of, as written; else None."""
+    """The `v1` List that the object is an item of, as written; empty where a key stands twice in
+    it; else None."""
 
     @property
     def group(self) -> str:
