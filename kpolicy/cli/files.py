@@ -6,7 +6,7 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from kpolicy.errors import Problem, UsageError
@@ -28,6 +28,17 @@ class SourceLines:
     def remember(self, path: str, data: bytes) -> None:
         """Take the bytes of an input that is not on the disk (standard input, a rendered chart)."""
         self._data[path] = data
+
+    def forget(self, names: Collection[str] | None) -> None:
+        """Read files again that have changed: those with these absolute names, or (None) all."""
+        if names is None:
+            self._lines.clear()
+            return
+        here = os.getcwd()  # noqa: PTH109
+        for path in list(self._lines):
+            name = os.path.join(here, self._names.get(path, path))  # noqa: PTH118
+            if path in self._data or os.path.normpath(name) in names:
+                del self._lines[path]
 
     def alias(self, path: str, filename: str) -> None:
         """Say which file is shown as `path` (a name that cannot be printed as it is)."""

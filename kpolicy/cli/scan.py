@@ -182,6 +182,11 @@ FAILED = 2
     show_default=True,
     help="Colour the text report; NO_COLOR is heard.",
 )
+@click.option(
+    "--watch",
+    is_flag=True,
+    help="Report now, and again whenever a file is saved, until Ctrl-C.",
+)
 @click.option("--stats", is_flag=True, help="Print the time of each stage to standard error.")
 @click.option("-q", "--quiet", is_flag=True, help="No notes and no progress on standard error.")
 @click.option("-v", "--verbose", is_flag=True, help="Say what was loaded, on standard error.")
@@ -212,19 +217,42 @@ def scan(paths: tuple[str, ...], **options: Any) -> int:
         if path:
             check_writable(path)
     settings = _template(options["template"], outputs)
-    request = request_of(paths, options)
-    toolbox, config = with_custom_checks(host.toolbox(), effective_config(request))
-    request = replace(request, config=config)
-    if options["live"]:
-        request, toolbox = with_cluster(request, toolbox, config, options)
     lines = SourceLines()
-    toolbox = remembering(toolbox, lines)
+
+    def prepare() -> tuple[ScanRequest, Toolbox]:
+        request = request_of(paths, options)
+        toolbox, config = with_custom_checks(host.toolbox(), effective_config(request))
+        request = replace(request, config=config)
+        if options["live"]:
+            request, toolbox = with_cluster(request, toolbox, config, options)
+        return request, remembering(toolbox, lines)
+
+    def publish(report: Report, request: ScanRequest) -> int:
+        context = context_of(request, lines, settings)
+        failed = _write(outputs, report, context, options["color"], host)
+        report_problems(report.problems)
+        if not options["quiet"]:
+            _say_notes(report, options["verbose"])
+            if all(output.path for output in outputs):
+                _say_summary(report, outputs)
+        if options["stats"]:
+            _say_stats(report)
+        return failed or _status(report, request)
+
+    if options["watch"]:
+        from kpolicy.cli.watching import Watch, watch
+
+        _refuse(options, "--watch", "fix", "diff", "write_baseline", "base", "verify_cache", "live")
+        files = (options["config_path"], options["baseline"], options["user"], options["template"])
+        named = tuple(file for file in files if file)
+        work = Watch(prepare, publish, lines, paths or (".",), named, options["quiet"])
+        return watch(work) or report_plugin_problems(host)
+    request, toolbox = prepare()
     if options["verbose"]:
         _say_what_is_loaded(request, host)
     diff = ""
     if options["fix"] or options["diff"]:
-        if options["write_baseline"]:
-            raise click.UsageError("--fix and --diff do not go with --write-baseline.")
+        _refuse(options, "--fix and --diff", "write_baseline")
         from functools import partial
 
         from kpolicy.cli.fixing import mend
@@ -235,20 +263,20 @@ def scan(paths: tuple[str, ...], **options: Any) -> int:
         report = _run(request, toolbox, options["quiet"])
     timings = {**report.timings, "total": time.perf_counter() - began}
     report = replace(report, timings=MappingProxyType(timings))
-    context = context_of(request, lines, settings)
     if diff:
         from kpolicy.cli.fixing import show_diff
 
         show_diff(diff, outputs, options["color"])
-    failed = _write(outputs, report, context, options["color"], host)
-    report_problems(report.problems)
-    if not options["quiet"]:
-        _say_notes(report, options["verbose"])
-        if all(output.path for output in outputs):
-            _say_summary(report, outputs)
-    if options["stats"]:
-        _say_stats(report)
-    return report_plugin_problems(host) or failed or _status(report, request)
+    status = publish(report, request)
+    return report_plugin_problems(host) or status
+
+
+def _refuse(options: Mapping[str, Any], what: str, *others: str) -> None:
+    """Raise `UsageError` where options are given with which `what` makes no sense."""
+    for name in others:
+        if options[name]:
+            verb = "do" if " and " in what else "does"
+            raise click.UsageError(f"{what} {verb} not go with --{name.replace('_', '-')}.")
 
 
 def request_of(paths: tuple[str, ...], options: Mapping[str, Any]) -> ScanRequest:
@@ -393,7 +421,7 @@ def _say_summary(report: Report, outputs: list[Output]) -> None:
 
 
 def _say_stats(report: Report) -> None:
-    total = report.timings["total"]
+    total = report.timings.get("total", sum(report.timings.values()))
     rate = report.summary.resources / total if total else 0.0
     for stage, seconds in report.timings.items():
         share = f"{seconds / total:5.0%}" if total else ""

@@ -183,21 +183,36 @@ def _names(resource: Resource) -> tuple[str, str, str, str]:
     return (resource.api_version, resource.kind, resource.namespace, resource.name)
 
 
+#: Findings that were finished before, by the `id` of what they were made of, which is held too.
+Finished = dict[int, tuple[Raw, int, Finding]]
+
+
 def finish(
-    raws: Iterable[Raw], policies: Mapping[str, Policy | PolicyInfo]
+    raws: Iterable[Raw],
+    policies: Mapping[str, Policy | PolicyInfo],
+    known: Finished | None = None,
 ) -> list[tuple[Finding, Anchor]]:
     """Return the findings in the order of the report, with their fingerprints.
 
     Two findings that are alike in everything a fingerprint is made of are told apart by an ordinal,
     in the order of the report. Fails and errors are counted apart from passes and skips, so that
-    `--results all` changes no fingerprint.
+    `--results all` changes no fingerprint. `known` keeps what was finished, for the next report
+    with these policies: of the same object with the same ordinal the same finding is made.
     """
+    kept: Finished = {} if known is None else known.copy()
+    if known is not None:
+        known.clear()
     seen: Counter[tuple[str, bool]] = Counter()
     finished = []
     for raw in sorted(raws, key=_order):
         key = (raw.identity, raw.outcome in ("fail", "error"))
         ordinal = seen[key]
         seen[key] += 1
+        before = kept.get(id(raw))
+        if before is not None and known is not None and before[1] == ordinal:
+            known[id(raw)] = before
+            finished.append((before[2], raw.anchor))
+            continue
         text = f"{raw.identity}\x1f{ordinal}"
         digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
         policy = policies[raw.policy]
@@ -224,6 +239,8 @@ def finish(
             fix=Fix(raw.document, raw.within, raw.fix) if raw.fix else None,
         )
         finished.append((finding, raw.anchor))
+        if known is not None:
+            known[id(raw)] = (raw, ordinal, finding)
     return finished
 
 

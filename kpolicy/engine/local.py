@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from kpolicy.engine.evaluate import Unit, Verdict, evaluate, skipped
 from kpolicy.engine.findings import Anchor, Placer, Raw, anchor_of, raw_of, ref_of
 from kpolicy.engine.plan import Plan
+from kpolicy.engine.request import ScanRequest
 from kpolicy.engine.request_object import request_of
 from kpolicy.engine.rows import Pending, Row, RowMaker
 from kpolicy.frozen import FrozenDict
@@ -55,6 +56,17 @@ def admission(resource: Resource, settings: Settings) -> tuple[Any, Any, str]:
         # Nobody says what was there before: as if nothing had changed.
         return resource.body, resource.body, operation
     return resource.body, None if old is None else old.body, operation
+
+
+def settings_of(request: ScanRequest) -> Settings:
+    """Return what the evaluations of a scan are told."""
+    return Settings(
+        limits=request.limits,
+        operation=request.operation,
+        user=request.user,
+        everything=request.results_all,
+        unused=request.report_unused_suppressions,
+    )
 
 
 class Seen(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from kpolicy.engine.intake import intake, intake_of_base
-from kpolicy.engine.local import Settings, Tally, without_collector
+from kpolicy.engine.local import Tally, settings_of, without_collector
 from kpolicy.engine.phases import Clock, Work, run_phases
 from kpolicy.engine.plan import make_plan
 from kpolicy.engine.report import Ran, make_report
@@ -52,13 +52,7 @@ def _scan(request: ScanRequest, toolbox: Toolbox) -> Report:
     if discovery is None:
         discovery = intake(request, toolbox, config)
         clock.lap("discover")
-    settings = Settings(
-        limits=request.limits,
-        operation=request.operation,
-        user=request.user,
-        everything=request.results_all,
-        unused=request.report_unused_suppressions,
-    )
+    settings = settings_of(request)
     if is_supervised(toolbox.calls):
         # A bar that a child draws stays on the terminal when the child is killed.
         request = replace(request, progress=None)

@@ -93,6 +93,8 @@ def encode(data: Any) -> str:
         # A lone surrogate: a file name that is not UTF-8, or "\ud800" in a manifest.
         compact = msgspec.json.encode(_without_surrogates(data))
     text = msgspec.json.format(compact, indent=2).decode()
+    if text.isascii() and "\x7f" not in text:
+        return text + "\n"
     return _UNSAFE.sub(lambda m: f"\\u{ord(m[0]):04x}", text) + "\n"
 
 

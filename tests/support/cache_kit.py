@@ -206,23 +206,32 @@ class Tree:
         path.write_text(text)
         self.config = load_config(str(path), path.name)
 
-    def scan(self, cached: bool, box: Toolbox | None = None, **more: Any) -> Report:
-        """Return the report on the tree, without how long it took."""
-        report = scan(
-            ScanRequest(
-                targets=(str(self.root),),
-                policy_paths=(str(self.policy_root),),
-                builtin=False,
-                config=self.config,
-                params=self.params,
-                jobs=1,
-                cache=cached,
-                **more,
-            ),
-            box or toolbox(),
+    def request(self, cached: bool = True, **more: Any) -> ScanRequest:
+        """Return the request of a scan of the tree as it is."""
+        return ScanRequest(
+            targets=(str(self.root),),
+            policy_paths=(str(self.policy_root),),
+            builtin=False,
+            config=self.config,
+            params=self.params,
+            jobs=1,
+            cache=cached,
+            **more,
         )
+
+    def scan(self, cached: bool, box: Toolbox | None = None) -> Report:
+        """Return the report on the tree, without how long it took."""
+        report = scan(self.request(cached), box or toolbox())
         assert not report.problems
         return replace(report, timings={})
+
+    def texts(self) -> dict[str, tuple[str, bytes]]:
+        """Return what stands in each file, with where a link leads."""
+        return {
+            str(path): (str(path.readlink()) if path.is_symlink() else "", path.read_bytes())
+            for path in self.files()
+            if path.exists()
+        }
 
 
 def counting(monkeypatch: Any) -> Iterator[list[bool]]:

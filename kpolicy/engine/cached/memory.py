@@ -33,11 +33,14 @@ class Recalled:
     state: State
     now: Columns
     changes: Changes
-    packed: Packed
+    packed: Packed | None = None
+    """Where the rest of the state is, where it is not at hand."""
 
     def whole(self) -> bool:
         """Return whether all of the state is at hand; reads what was not needed so far."""
-        return self.state.held is not None or load_rest(self.packed, self.state)
+        if self.state.held is not None or not self.state.head.joins:
+            return True
+        return self.packed is not None and load_rest(self.packed, self.state)
 
     @property
     def is_current(self) -> bool:
@@ -126,10 +129,12 @@ class Memory:
 
     def columns(self, found: Discovery) -> Columns | None:
         """Return a discovery as it is compared, None where its results are not kept."""
+        return columns_of(found, self.limits) if self.is_worth_it(found) else None
+
+    def is_worth_it(self, found: Discovery) -> bool:
+        """Return whether a tree is large enough for its results to be kept."""
         files = found.files
-        if len(files) < SMALLEST and sum(file.size for file in files) < SMALLEST_BYTES:
-            return None
-        return columns_of(found, self.limits)
+        return len(files) >= SMALLEST or sum(file.size for file in files) >= SMALLEST_BYTES
 
     def keep(self, state: State) -> bool:
         """Write a state; return whether that could be done."""

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from kpolicy.engine.cached.build import Whole, had_by_file, joined_ids, state_of
+from kpolicy.engine.cached.compare import Columns
 from kpolicy.engine.cached.memory import Memory, Recalled, tally_of
 from kpolicy.engine.cached.reads import Reads
 from kpolicy.engine.cached.state import Had, State
@@ -19,17 +20,17 @@ def remembered(work: Work, memory: Memory, known: Recalled | None) -> Tally:
     """Return what all files yield; what is known is not evaluated again, and all is kept."""
     if work.request.verify_cache:
         return _verified(work, memory, known)
-    state = None if known is None else _after_changes(work, known)
+    state = None if known is None else after_changes(work, known)
     work.clock.lap("changes")
     if known is None or state is None:
         return _whole(work, memory)
-    if _may_keep(work, state):
+    if may_keep(work, state):
         memory.keep(state)
         work.clock.lap("keep")
     return tally_of(state, known.now)
 
 
-def _after_changes(work: Work, known: Recalled) -> State | None:
+def after_changes(work: Work, known: Recalled) -> State | None:
     """Return what is known, with the changes worked in; None where that is not worth while."""
     if known.is_current:
         return known.state
@@ -38,18 +39,23 @@ def _after_changes(work: Work, known: Recalled) -> State | None:
     return rescan(work.plan, work.settings, work.config, known)
 
 
-def _whole(work: Work, memory: Memory) -> Tally:
-    now = memory.columns(work.discovery)
-    if now is None:
-        return run_phases(work).tally
+def evaluated(work: Work, now: Columns) -> tuple[Tally, State | None]:
+    """Return what all files yield, all of them evaluated, and the state to be kept of it."""
     reads = Reads() if work.plan.joins else None
     settings = replace(work.settings, remember=True)
     done = run_phases(replace(work, settings=settings), reads)
     tally = done.tally
     if reads is not None:
         reads.add(tally.reads)
-    state = state_of(Whole(work.plan, done.world, done.copies), tally, reads, now)
-    if state is not None and _may_keep(work, state):
+    return tally, state_of(Whole(work.plan, done.world, done.copies), tally, reads, now)
+
+
+def _whole(work: Work, memory: Memory) -> Tally:
+    now = memory.columns(work.discovery)
+    if now is None:
+        return run_phases(work).tally
+    tally, state = evaluated(work, now)
+    if state is not None and may_keep(work, state):
         memory.keep(state)
     work.clock.lap("keep")
     return tally
@@ -57,7 +63,7 @@ def _whole(work: Work, memory: Memory) -> Tally:
 
 def _verified(work: Work, memory: Memory, known: Recalled | None) -> Tally:
     """Return what all files yield, all of them evaluated, with a note on what was kept of them."""
-    state = None if known is None else _after_changes(work, known)
+    state = None if known is None else after_changes(work, known)
     tally = _whole(work, memory)
     if known is None or state is None:
         tally.notes.append(Note("cache: nothing was kept of this scan that could be verified"))
@@ -92,7 +98,7 @@ def _order(raw: Raw) -> tuple[object, ...]:
     return raw[:8]
 
 
-def _may_keep(work: Work, state: State) -> bool:
+def may_keep(work: Work, state: State) -> bool:
     """Return whether results are such that they will be the same when they are made again.
 
     They are not where a policy or a plugin did not run, or a policy's Python raised: that may be

@@ -51,7 +51,7 @@ def rescan(plan: Plan, settings: Settings, config: Config, known: Recalled) -> S
     if known.state.head.joins != plan.joins:
         return None
     work = _Work(plan, settings, config, known)
-    if len(work.shift.changed) > work.most or (plan.joins and not known.whole()):
+    if len(work.shift.changed) > work.most or not known.whole():
         return None
     return work.run()
 
