@@ -12,7 +12,8 @@ from scan_kit import deployment, write
 #: Heavy, or of no use to a warm scan of a few files.
 UNWANTED = (
     "asyncio", "celpy", "cel", "lark", "rich", "jsonschema", "hypothesis", "http.client",
-    "multiprocessing", "platformdirs", "watchfiles", "anyio", "unittest", "pytest", "pyrsistent", "tempfile",
+    "multiprocessing", "platformdirs", "watchfiles", "anyio", "unittest", "pytest",
+    "pyrsistent", "tempfile",
     "kpolicy.policy.loader", "kpolicy.policy.native", "kpolicy.policy.compiling",
     "kpolicy.cel.checker", "kpolicy.cel.codegen", "kpolicy.cel.reference", "kpolicy.engine.workers",
     "kpolicy.engine.base", "kpolicy.suppress.baseline", "kpolicy.testing", "kpolicy.config.loader",

@@ -55,6 +55,7 @@ class Head(msgspec.Struct, array_like=True, frozen=True):
     paths: bytes
     filenames: bytes
     scopes: bytes
+    """The scope of each file, and the namespace that it is applied to."""
     stats: bytes
     taken: int
     digests: bytes
