@@ -78,11 +78,17 @@ class Watching:
         self.wait(lambda: self.names() == set(names))
 
     def end(self) -> int:
-        """Press Ctrl-C; return the exit status."""
+        """Press Ctrl-C when the last report is done; return the exit status."""
+        # It is announced after it is written.
+        time.sleep(0.5)
+        self.wait(lambda: self._count("Written: ") == self._count("Ctrl-C ends"))
         self.process.send_signal(signal.SIGINT)
         status = self.process.wait(PATIENCE)
         self._listener.join()
         return status
+
+    def _count(self, text: str) -> int:
+        return sum(text in line for line in self.told)
 
     def close(self) -> None:
         """End the process, if it has not ended."""
