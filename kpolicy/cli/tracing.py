@@ -69,7 +69,7 @@ def trace_policy(unit: Unit, resource: Resource, evaluator: JoinEvaluator) -> Po
     verdicts = tuple(evaluate(unit, resource, bindings, context, evaluator.around, True))
     steps: list[Step] = []
     if unit.admission is not None:
-        from kpolicy.engine.vap import first_sight
+        from kpolicy.engine.admission.decide import first_sight
 
         bindings = first_sight(unit, resource, bindings, context, evaluator.around) or bindings
     else:

@@ -57,7 +57,7 @@ class Unit:
     params: Mapping[str, Any]
     number: int = 0
     admission: Any = None
-    """What a ValidatingAdmissionPolicy knows besides (`kpolicy.engine.vap.Admission`)."""
+    """What an admission policy knows besides (`kpolicy.engine.admission.unit.Admission`)."""
 
 
 class Variables(dict[str, Any]):
@@ -120,7 +120,7 @@ def evaluate(
     """
     compiled = unit.compiled
     if unit.admission is not None:
-        from kpolicy.engine.vap import evaluate_admission
+        from kpolicy.engine.admission.decide import evaluate_admission
 
         return evaluate_admission(unit, resource, bindings, context, around, everything)
     if compiled.policy.check is not None:

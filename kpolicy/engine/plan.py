@@ -226,7 +226,7 @@ def make_plan(
             fresh[id_] = compiled
         params = _params(policy, request, config, wrong_params)
         if "vap" in policy.metadata:
-            from kpolicy.engine.vap import admission_unit
+            from kpolicy.engine.admission.unit import admission_unit
 
             units.append(admission_unit(compiled, kinds, len(units), given))
             continue
@@ -282,7 +282,7 @@ def _admission_inputs(
     """Return the parameters of admission policies, and the kinds that policy files define too."""
     if not any("vap" in policy.metadata for policy in catalogue.policies.values()):
         return (), Kinds.of(toolbox.workload_kinds)
-    from kpolicy.engine.vap_inputs import definitions_of, param_bodies
+    from kpolicy.engine.admission.inputs import definitions_of, param_bodies
 
     given = param_bodies(request.param_paths)
     return given, Kinds.of(toolbox.workload_kinds, definitions_of(catalogue, given))

@@ -110,7 +110,7 @@ def make_report(
     notes = [*(Note(text) for text in config.notes), *tally.notes, *outcome.notes]
     notes += ran.notes
     if ran.plan is not None and ran.admission:
-        from kpolicy.engine.vap_inputs import admission_notes
+        from kpolicy.engine.admission.inputs import admission_notes
 
         notes += admission_notes(ran.plan, request, (*tally.resources, *tally.rows))
     if request.report_unused_suppressions:

@@ -238,7 +238,7 @@ class PolicyTester:
 
         policy = compiled.policy
         if "vap" in policy.metadata:
-            from kpolicy.engine.vap import admission_unit
+            from kpolicy.engine.admission.unit import admission_unit
 
             unit = admission_unit(compiled, snapshot.kinds, 0)
         else:

@@ -1,0 +1,1 @@
+"""ValidatingAdmissionPolicies: what the API server would decide of a resource."""
