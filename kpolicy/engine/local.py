@@ -100,6 +100,8 @@ class Tally:
     evaluations: int = 0
     seen: list[Seen] = field(default_factory=list)
     """Of each file, where results are kept."""
+    uncommented: frozenset[str] = frozenset()
+    """The paths of files that are known to hold no comment that suppresses anything."""
     reads: dict[str, set[int]] = field(default_factory=dict)
     """What the joins of each file looked at (see `kpolicy.engine.cached.reads`)."""
 

@@ -33,8 +33,6 @@ class Ran:
     problems: tuple[Problem, ...] = ()
     plan: Plan | None = None
     """None where the results are kept ones and nothing had to be evaluated."""
-    uncommented: Collection[str] = ()
-    """The paths of files that are known to hold no comment that suppresses anything."""
 
     @classmethod
     def of(cls, plan: Plan, found: Discovery) -> Ran:
@@ -97,7 +95,7 @@ def make_report(
         tally.annotated,
         [anchor for _, anchor in numbered],
         rules,
-        _line_reader(ran),
+        _line_reader(ran, tally.uncommented),
     )
     reported: Sequence[Finding] = outcome.reported
     if toolbox.process_findings is not None:
@@ -143,7 +141,7 @@ def _is_known(finding: Finding) -> bool:
     return finding.suppression is not None and finding.suppression.kind == "baseline"
 
 
-def _line_reader(ran: Ran) -> Callable[[str], Sequence[str]]:
+def _line_reader(ran: Ran, uncommented: Collection[str]) -> Callable[[str], Sequence[str]]:
     """Return what gives the lines of a scanned file, or of one that something was rendered from."""
     made = [file.rendered for file in ran.files.values() if file.rendered is not None]
     origins = {path: text for rendered in made for path, text in rendered.texts.items()}
@@ -152,7 +150,7 @@ def _line_reader(ran: Ran) -> Callable[[str], Sequence[str]]:
         if path in origins:
             return origins[path].decode("utf-8", "replace").splitlines()
         file = ran.files.get(path)
-        if file is None or path in ran.uncommented:
+        if file is None or path in uncommented:
             return ()
         try:
             data = file.data if file.data is not None else Path(file.filename).read_bytes()

@@ -100,6 +100,7 @@ class Tree:
         self.chance = Seeded(seed)
         self.params: dict[str, dict[str, Any]] = {}
         self.config = Config()
+        self.jobs = 1
         for id_, text in policies().items():
             if id_ not in ASKING and self.chance.pick(range(4)):
                 continue  # some of the many at a time
@@ -214,7 +215,7 @@ class Tree:
             builtin=False,
             config=self.config,
             params=self.params,
-            jobs=1,
+            jobs=self.jobs,
             cache=cached,
             **more,
         )

@@ -87,23 +87,19 @@ def tally_of(state: State, now: Columns) -> Tally:
     tally.documents = sum(counts[0::3])
     tally.resource_count = sum(counts[1::3])
     tally.evaluations = sum(counts[2::3])
+    tally.uncommented = frozenset(
+        file.path
+        for file, commented in zip(now.files, state.head.commented, strict=True)
+        if not commented
+    )
     return tally
 
 
 def ran_of(state: State, now: Columns) -> Ran:
     """Return what a report needs to know of a state's policies and files."""
     head = state.head
-    files = now.files
-    return Ran(
-        {file.path: file for file in files},
-        tuple(head.policies),
-        tuple(head.late),
-        uncommented=frozenset(
-            file.path
-            for file, commented in zip(files, head.commented, strict=True)
-            if not commented
-        ),
-    )
+    files = {file.path: file for file in now.files}
+    return Ran(files, tuple(head.policies), tuple(head.late))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from dataclasses import replace
 from kpolicy.config.model import Config
 from kpolicy.engine.cached.compare import Columns, columns_of, compare, compare_named
 from kpolicy.engine.cached.keys import results_key
-from kpolicy.engine.cached.memory import Recalled, is_kept, memory_of, ran_of, tally_of
+from kpolicy.engine.cached.memory import Recalled, is_kept, memory_of, tally_of
 from kpolicy.engine.cached.remembered import after_changes, evaluated, may_keep
 from kpolicy.engine.cached.state import State
 from kpolicy.engine.cached.stats import WIDTH, Stats, stats_of
@@ -161,7 +161,6 @@ class Session:
         if tally is None:
             assert following is not None
             tally = tally_of(following, now)
-            ran = replace(ran_of(following, now), plan=setup.plan)
         findings = finish(tally.findings, {p.id: p for p in ran.policies}, finished)
         return make_report(request, setup.toolbox, config, ran, tally, clock, findings)
 
