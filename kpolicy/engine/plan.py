@@ -229,6 +229,14 @@ def make_plan(
             from kpolicy.engine.admission.unit import admission_unit
 
             units.append(admission_unit(compiled, kinds, len(units), given))
+            configured = severity != catalogue.policies[id_].severity
+            for rule in policy.rules:
+                if configured:
+                    rule = replace(rule, severity=policy.severity)
+                compiled_rule, wrong_rule = compile_policy(rule, context)
+                problems.extend(wrong_rule)
+                if compiled_rule is not None:
+                    units.append(admission_unit(compiled_rule, kinds, len(units), given))
             continue
         units.append(Unit(compiled, Matcher(policy, kinds), params, len(units)))
     for draft in catalogue.drafts:

@@ -78,7 +78,9 @@ class _Compiler:
         self.free_params = bool(policy.metadata.get("free-params"))
         self.filters = {f.name for f in policy.filters}
         self.questions: dict[Question, None] = {}
-        self.joins = policy.check is not None and not policy.metadata.get("local")
+        self.joins = bool(policy.metadata.get("joins")) or (
+            policy.check is not None and not policy.metadata.get("local")
+        )
 
     def problem(self, message: str, at: SourceLocation, text: SourceText | None, hint: str) -> None:
         parts = [hint] if hint else []

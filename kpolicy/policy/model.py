@@ -168,3 +168,6 @@ class Policy:
     plugin: str = ""
     metadata: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     """Anything a policy format wants to keep (a VAP's constraints and bindings)."""
+    rules: tuple[Policy, ...] = ()
+    """Further policies that decide under the same id, each for a match of its own: what other
+    engines call the rules of a policy. Admission policies only."""

@@ -80,6 +80,8 @@ def store_policy(policy: Policy) -> bytes:
     """Return a policy as data. Raises `TypeError` for one that holds what is no data."""
     if policy.check is not None:
         raise TypeError("a policy made in Python is not stored")
+    if policy.rules:
+        raise TypeError("a policy of several rules is not stored")
     values = {name: getattr(policy, name) for name in _FIELDS}
     values["metadata"] = dict(policy.metadata)
     values["match"] = _plain_match(policy.match)

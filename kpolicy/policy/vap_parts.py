@@ -55,27 +55,36 @@ def assemble(
             continue
         known.add(policy.id)
         own = bindings.get(policy.id, [])
-        params = []
-        wanted = vap["paramKind"]
-        for part in resources if wanted else ():
-            body = part.data["body"]
-            if body.get("apiVersion") == wanted["apiVersion"] and body["kind"] == wanted["kind"]:
-                params.append(body)
-                taken.add(id(part.problem))
-        actions = [action for binding in own for action in binding["actions"]]
-        full = {
-            **vap,
-            "bindings": own,
-            "params": params,
-            "definitions": definitions,
-            "notes": [*vap["notes"], *(note for binding in own for note in binding["notes"])],
-        }
-        found.append(
-            replace(
+
+        def assembled(
+            policy: Policy, own: Sequence[dict[str, Any]] = own, definitions: Any = definitions
+        ) -> Policy:
+            vap = policy.metadata["vap"]
+            # A format may bring the bindings of a rule of its own.
+            bound = [*vap["bindings"], *own]
+            params = []
+            wanted = vap["paramKind"]
+            for part in resources if wanted else ():
+                body = part.data["body"]
+                named = (body.get("apiVersion"), body["kind"])
+                if named == (wanted["apiVersion"], wanted["kind"]):
+                    params.append(body)
+                    taken.add(id(part.problem))
+            actions = [action for binding in bound for action in binding["actions"]]
+            full = {
+                **vap,
+                "bindings": bound,
+                "params": params,
+                "definitions": definitions,
+                "notes": [*vap["notes"], *(note for binding in bound for note in binding["notes"])],
+            }
+            return replace(
                 policy,
                 severity=severity_of_actions(actions),
                 metadata={**policy.metadata, "vap": full},
+                rules=tuple(assembled(rule) for rule in policy.rules),
             )
-        )
+
+        found.append(assembled(policy))
     left = [problem for problem in problems if id(problem) not in taken]
     return found, left
