@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from kpolicy.policy.admission import SEVERITY_OF
 from kpolicy.policy.model import Policy, Severity
-from kpolicy.policy.vap import SEVERITY_OF
 from kpolicy.snapshot.kinds import custom_kind_of
 
 if TYPE_CHECKING:
