@@ -75,7 +75,7 @@ class Plan:
 
     def infos(self) -> tuple[PolicyInfo, ...]:
         """Return what reporters need to know of the policies, by id."""
-        return tuple(info(unit.compiled.policy) for unit in self.units)
+        return tuple(info(policy) for policy in self.policies().values())
 
 
 def info(policy: Policy) -> PolicyInfo:

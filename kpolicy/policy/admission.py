@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kpolicy.policy.model import NamedExpression, Policy, Validation
+from kpolicy.policy.model import NamedExpression, Policy, Severity, Validation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,6 +22,15 @@ if TYPE_CHECKING:
 
 #: How an action counts; the strongest of a binding's actions decides. Source: issue text.
 SEVERITY_OF = {"Deny": "error", "Warn": "warning", "Audit": "info"}
+
+
+_ORDER: tuple[Severity, ...] = ("error", "warning", "info")
+
+
+def severity_of_actions(actions: Sequence[str]) -> Severity:
+    """Return the severity that a binding's actions stand for: the strongest one's."""
+    found = {SEVERITY_OF[action] for action in actions if action in SEVERITY_OF}
+    return next((severity for severity in _ORDER if severity in found), "error")
 
 
 def audit_variable(key: str) -> str:
@@ -69,7 +78,9 @@ def admission_policy(
             "rule": rule,
         },
     }
-    described.setdefault("severity", "error")
+    described.setdefault(
+        "severity", severity_of_actions([a for b in bindings for a in b["actions"]])
+    )
     described.setdefault("category", "admission")
     return Policy(
         id=id,

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 class Part:
     """What a document gives that is no policy by itself, but part of one in any of the files.
 
-    `kind` says what `data` is: "vap-binding", "note" (`text` is to be said once), or "resource" for
-    a document that no format reads, which may be a parameter of a policy or define its kind.
+    `kind` says what `data` is: "vap-binding", "admission-exception" (see `vap_parts`), "note"
+    (`text` is to be said once), or "resource" for a document that no format reads, which may be a
+    parameter of a policy or define its kind.
     `problem` is what is wrong with it
     unless somebody takes it.
     """

@@ -6,25 +6,19 @@ Bindings: a change under review could take the force from a policy with one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from kpolicy.policy.admission import SEVERITY_OF
-from kpolicy.policy.model import Policy, Severity
+from kpolicy.location import SourceLocation
+from kpolicy.policy.admission import severity_of_actions
+from kpolicy.policy.model import Expression, NamedExpression, Policy
 from kpolicy.snapshot.kinds import custom_kind_of
 
 if TYPE_CHECKING:
     from kpolicy.errors import Problem
     from kpolicy.policy.formats import Part
-
-_ORDER: tuple[Severity, ...] = ("error", "warning", "info")
-
-
-def severity_of_actions(actions: Sequence[str]) -> Severity:
-    """Return the severity that a binding's actions stand for: the strongest one's."""
-    found = {SEVERITY_OF[action] for action in actions if action in SEVERITY_OF}
-    return next((severity for severity in _ORDER if severity in found), "error")
 
 
 def assemble(
@@ -39,6 +33,7 @@ def assemble(
     for part in parts:
         if part.kind == "vap-binding":
             bindings.setdefault(part.data["policy"], []).append(part.data)
+    exceptions = [part.data for part in parts if part.kind == "admission-exception"]
     resources = [part for part in parts if part.kind == "resource"]
     taken: set[int] = set()
     definitions = []
@@ -80,6 +75,7 @@ def assemble(
             }
             return replace(
                 policy,
+                match_conditions=(*policy.match_conditions, *_excepted(policy, exceptions)),
                 severity=severity_of_actions(actions),
                 metadata={**policy.metadata, "vap": full},
                 rules=tuple(assembled(rule) for rule in policy.rules),
@@ -88,3 +84,22 @@ def assemble(
         found.append(assembled(policy))
     left = [problem for problem in problems if id(problem) not in taken]
     return found, left
+
+
+def _excepted(policy: Policy, exceptions: Sequence[dict[str, Any]]) -> Iterator[NamedExpression]:
+    """Yield the conditions under which exceptions leave a policy, or one of its rules, in force.
+
+    An exception (a part of kind "admission-exception") names `policies` and perhaps their `rules`,
+    by globs, and the `conditions`, (CEL, place) each, that must all hold; without any it always
+    does.
+    """
+    rule = policy.metadata["vap"].get("rule", "")
+    for data in exceptions:
+        if policy.id not in data["policies"]:
+            continue
+        if data["rules"] and not any(fnmatchcase(rule, pattern) for pattern in data["rules"]):
+            continue
+        source = " && ".join(f"({text})" for text, _ in data["conditions"]) or "true"
+        places = [at for _, at in data["conditions"]]
+        at = places[0] if places else policy.location or SourceLocation(policy.id)
+        yield NamedExpression(f"exception {data['name']}", Expression(f"!({source})", at))

@@ -1,0 +1,1 @@
+"""Kyverno's CEL policies as policies of kpolicy."""
