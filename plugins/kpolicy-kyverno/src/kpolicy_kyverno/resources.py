@@ -62,7 +62,8 @@ def list_all(
     ]
     kind = f"{items[0]['kind']}List" if items else "List"
     found = {"apiVersion": api_version, "kind": kind, "items": FrozenList(items)}
-    return FrozenDict(found)
+    made: FrozenDict = FrozenDict(found)
+    return made
 
 
 def list_with_labels(
