@@ -199,6 +199,15 @@ def shown(path: Path) -> str:
         return path.as_posix()
 
 
+def _at_home(policies: Iterable[Policy], defaults: Mapping[str, Defaults]) -> Iterator[Policy]:
+    """Yield policies made of several documents, settled by the file in which they stand."""
+    from kpolicy.policy.loader import settle
+
+    for policy in policies:
+        path = policy.location.path if policy.location is not None else ""
+        yield settle(policy, defaults.get(path, Defaults()))
+
+
 def build(
     files: Iterable[PolicyFile],
     python: Iterable[Policy],
@@ -214,14 +223,24 @@ def build(
     relations: list[RelationDeclaration] = []
     drafts: list[Policy] = []
     parts: list[Part] = []
+    defaults: dict[str, Defaults] = {}
     for file in files:
         texts[file.path] = file.text
+        defaults[file.path] = file.defaults
         loaded = load_file(file.path, file.text, formats, file.defaults)
         found.extend(loaded.policies)
         wrong.extend(loaded.problems)
         relations.extend(loaded.relations)
         drafts.extend(loaded.drafts)
         parts.extend(loaded.parts)
+    for format_ in formats if parts else ():
+        own = [part for part in parts if part.kind == format_.name]
+        if format_.assemble is not None and own:
+            made = format_.assemble(own)
+            found.extend(_at_home(made.policies, defaults))
+            wrong.extend(made.problems)
+            drafts.extend(made.drafts)
+            parts.extend(made.parts)
     if parts:
         from kpolicy.policy.vap_parts import assemble
 

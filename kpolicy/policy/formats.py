@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 class Part:
     """What a document gives that is no policy by itself, but part of one in any of the files.
 
-    `kind` says what `data` is: "vap-binding", "admission-exception" (see `vap_parts`), "note"
-    (`text` is to be said once), or "resource" for a document that no format reads, which may be a
-    parameter of a policy or define its kind.
+    `kind` says what `data` is: a format's name (see `PolicyFormat.assemble`), "vap-binding",
+    "admission-exception" (see `vap_parts`), "note" (`text` is to be said once), or "resource" for a
+    document that no format reads, which may be a parameter of a policy or define its kind.
     `problem` is what is wrong with it
     unless somebody takes it.
     """
@@ -54,12 +54,14 @@ class PolicyFormat:
     - `name`: shown in messages and `plugin list`.
     - `api_version`: the apiVersion it claims, whole (`kpolicy.dev/v1`) or as a group with its slash
       (`admissionregistration.k8s.io/`), which claims every version of that group.
-    - `kinds`: the kinds it claims.
+    - `kinds`: the kinds it claims; "*" claims all.
     - `version_field`: the key of a document that holds this apiVersion; other than `apiVersion` for
       documents that are no Kubernetes resources.
     - `load(document) -> Loaded`: `document` is a `SourceNode`, which knows its file and the
       position of every key and value. It reports what is wrong as problems and never raises for a
       bad document. CEL is checked afterwards, for all formats alike.
+    - `assemble(parts) -> Loaded`: for policies that need several documents. It is called once, when
+      all files are read, with the parts of all documents whose `kind` is the format's `name`.
     """
 
     name: str
@@ -69,12 +71,14 @@ class PolicyFormat:
     doc: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
     version_field: str = "apiVersion"
+    assemble: Callable[[Sequence[Part]], Loaded] | None = None
 
     def claims(self, api_version: str, kind: str) -> bool:
         """Return whether a document of this apiVersion and kind is this format's."""
+        named = kind in self.kinds or "*" in self.kinds
         if self.api_version.endswith("/"):
-            return api_version.startswith(self.api_version) and kind in self.kinds
-        return api_version == self.api_version and kind in self.kinds
+            return api_version.startswith(self.api_version) and named
+        return api_version == self.api_version and named
 
 
 def _load_native(document: SourceNode) -> Loaded:

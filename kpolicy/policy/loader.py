@@ -51,7 +51,7 @@ def load_file(
         loaded = _load_document(document, formats)
         parts.extend(loaded.parts)
         problems.extend(loaded.problems)
-        policies.extend(_settle(policy, defaults) for policy in loaded.policies)
+        policies.extend(settle(policy, defaults) for policy in loaded.policies)
         relations.extend(loaded.relations)
         drafts.extend(loaded.drafts)
     if not documents and not problems:
@@ -100,7 +100,8 @@ def _of_plugin(policy: Policy) -> str:
     return f" (of plugin {policy.plugin})" if policy.plugin else ""
 
 
-def _settle(policy: Policy, defaults: Defaults) -> Policy:
+def settle(policy: Policy, defaults: Defaults) -> Policy:
+    """Return a policy with what its surroundings decide, where it says nothing itself."""
     given = policy.metadata.get("default-given", False)
     return replace(
         policy,

@@ -1,0 +1,1 @@
+"""Gatekeeper's ConstraintTemplates in CEL, with their Constraints, as policies of kpolicy."""
