@@ -151,6 +151,8 @@ def _count(
     key = (decided.validation, decided.outcome, decided.message)
     known = found.get(key)
     details: list[tuple[str, str]] = []
+    if admission.rule:
+        details.append(("rule", admission.rule))
     if binding.name:
         details.append(("binding", binding.name))
         details.append(("validationActions", ", ".join(binding.actions)))
@@ -160,7 +162,7 @@ def _count(
         details.append(("reason", decided.reason))
     if known is None:
         found[key] = Verdict(
-            decided.validation, decided.outcome, decided.message,
+            decided.validation, decided.outcome, decided.message, identity=admission.rule,
             severity="" if severity == policy.severity else severity, details=tuple(details),
         )  # fmt: skip
         return

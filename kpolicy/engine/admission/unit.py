@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from kpolicy.engine.admission.matcher import AdmissionMatcher
 from kpolicy.engine.evaluate import Unit
 from kpolicy.frozen import FrozenDict, freeze
+from kpolicy.policy.admission import severity_of_actions
 from kpolicy.policy.vap_matching import (
     NAME_LABEL,
     Constraints,
@@ -16,7 +17,6 @@ from kpolicy.policy.vap_matching import (
     constraints_of,
     labels_of,
 )
-from kpolicy.policy.vap_parts import severity_of_actions
 from kpolicy.records import dataclass
 from kpolicy.snapshot.kinds import Kinds, split_api_version
 from kpolicy.snapshot.resource import ResourceKey
@@ -68,6 +68,8 @@ class Admission:
     reads_namespace: bool
     severity: str
     """The policy's own, before a configuration changes it."""
+    rule: str = ""
+    """The rule that this is, of a policy with several."""
     _namespaces: dict[tuple[int, str, str], FrozenDict] = field(default_factory=dict)
 
     def namespace(self, snapshot: Snapshot | None, scope: str, name: str) -> FrozenDict:
@@ -138,6 +140,7 @@ def admission_unit(
         reads_request="request" in compiled.references,
         reads_namespace="namespaceObject" in compiled.references,
         severity=severity_of_actions([a for b in bindings for a in b.actions]),
+        rule=data.get("rule", ""),
     )
     all_constraints = [constraints, *(b.constraints for b in bindings if b.constraints)]
     certain = _is_certain(all_constraints, admission.reads_request, kinds)

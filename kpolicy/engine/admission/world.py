@@ -13,7 +13,7 @@ from kpolicy.cel.errors import CelError
 from kpolicy.engine.admission.unit import Admission
 from kpolicy.engine.evaluate import Unit, Variables
 from kpolicy.frozen import FrozenDict
-from kpolicy.policy.vap import audit_variable
+from kpolicy.policy.admission import audit_variable
 from kpolicy.policy.vap_matching import Incoming, Matched
 from kpolicy.records import dataclass
 
@@ -25,6 +25,15 @@ if TYPE_CHECKING:
 _LONGEST_MESSAGE = 5 * 1024
 #: An audit annotation is cut here. Source: the dispatcher.
 _LONGEST_ANNOTATION = 10 * 1024
+
+
+#: Where the bindings of a resource keep its objects as the API server hands them to admission.
+_SERVED = "(served)"
+#: Lists that Go writes as null where they are empty, since their types say nothing else.
+_NULL_LISTS = {
+    ("rbac.authorization.k8s.io", "Role"): "rules",
+    ("rbac.authorization.k8s.io", "ClusterRole"): "rules",
+}
 
 
 @dataclass(slots=True)
@@ -52,7 +61,7 @@ class World:
     def __init__(
         self,
         unit: Unit,
-        bindings: Mapping[str, Any],
+        bindings: dict[str, Any],
         asked: Incoming,
         met: Matched,
         param: Mapping[str, Any] | None,
@@ -66,6 +75,12 @@ class World:
         self.namespace: FrozenDict | None = None
         if admission.reads_request:
             own["request"] = _request(bindings["request"], asked, met)
+        served = bindings.get(_SERVED)
+        if served is None:
+            served = bindings[_SERVED] = tuple(
+                _served(own[name], asked) for name in ("object", "oldObject")
+            )
+        own["object"], own["oldObject"] = served
         if (met.group, met.version) != (asked.target.group, asked.target.version):
             version = f"{met.group}/{met.version}" if met.group else met.version
             for name in ("object", "oldObject"):
@@ -139,6 +154,31 @@ class World:
             elif value is not None:
                 text = f"audit annotation {key} is neither a string nor null"
                 yield Decided(0, "error", text, always=True)
+
+
+def _served(body: Any, asked: Incoming) -> Any:
+    """Return an object as admission sees it: with its namespace, and `rules: null` of a role.
+
+    Source: k8s.io/apiserver, EnsureObjectNamespaceMatchesRequestNamespace; the types of
+    rbac.authorization.k8s.io/v1, whose `rules` have no omitempty.
+    """
+    if not isinstance(body, FrozenDict):
+        return body
+    target = asked.target
+    changed: dict[str, Any] = {}
+    metadata = body.get("metadata")
+    if (
+        target.namespaced
+        and asked.namespace
+        and not asked.is_namespace
+        and isinstance(metadata, FrozenDict)
+        and not metadata.get("namespace")
+    ):
+        changed["metadata"] = FrozenDict({**metadata, "namespace": asked.namespace}, metadata.mark)
+    missing = _NULL_LISTS.get((target.group, target.kind))
+    if missing is not None and missing not in body:
+        changed[missing] = None
+    return FrozenDict({**body, **changed}, body.mark) if changed else body
 
 
 def _request(request: Mapping[str, Any], asked: Incoming, met: Matched) -> FrozenDict:
