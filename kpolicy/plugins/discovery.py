@@ -134,4 +134,4 @@ def _stat_line(path: Path) -> str:
         found = path.stat()
     except OSError:
         return f"{path}\0gone\0"
-    return f"{path}\0{found.st_size}\0{found.st_mtime_ns}\0"
+    return f"{path}\0{found.st_size}\0{found.st_mtime_ns}\0{found.st_ctime_ns}\0"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +25,8 @@ from kpolicy.records import dataclass
 #: A tree with fewer files and fewer bytes is scanned as soon as it is looked up.
 SMALLEST = 24
 SMALLEST_BYTES = 128 * 1024
+#: Files that are read as soon as an index is written.
+_FEW = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +52,8 @@ class Recalled:
 
     @property
     def is_dated(self) -> bool:
-        """Whether files were read to know that they are the same: a newer index spares that."""
-        return bool(self.changes.read)
+        """Whether so many files were read, to know that they are the same, that a new index pays."""
+        return self.changes.read > _FEW
 
     def redated(self) -> State:
         """Return the state with the numbers that the files have now. Only where it is current."""
@@ -108,6 +111,8 @@ class Memory:
 
     path: Path
     limits: Limits
+    texts: Mapping[str, str]
+    """The policy files that the key stands for."""
 
     def recall(self, found: Discovery) -> Recalled | None:
         """Return what is kept, and how the files found differ from it; None where nothing is."""
@@ -160,7 +165,8 @@ def memory_of(request: ScanRequest, toolbox: Toolbox, config: Config) -> Memory 
     if problems:
         return None
     key = results_key(request, toolbox, config, files, python)
-    return Memory(results_path(directory, key), request.limits)
+    texts = {file.path: file.text for file in files}
+    return Memory(results_path(directory, key), request.limits, texts)
 
 
 def is_kept(request: ScanRequest, toolbox: Toolbox) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from kpolicy.engine.cached.build import Whole, had_by_file, joined_ids, state_of
@@ -24,7 +24,7 @@ def remembered(work: Work, memory: Memory, known: Recalled | None) -> Tally:
     work.clock.lap("changes")
     if known is None or state is None:
         return _whole(work, memory)
-    if may_keep(work, state):
+    if may_keep(work, state, memory.texts):
         memory.keep(state)
         work.clock.lap("keep")
     return tally_of(state, known.now)
@@ -56,7 +56,7 @@ def _whole(work: Work, memory: Memory) -> Tally:
     if now is None:
         return run_phases(work).tally
     tally, state = evaluated(work, now)
-    if state is not None and may_keep(work, state):
+    if state is not None and may_keep(work, state, memory.texts):
         memory.keep(state)
     work.clock.lap("keep")
     return tally
@@ -99,12 +99,15 @@ def _order(raw: Raw) -> tuple[object, ...]:
     return raw[:8]
 
 
-def may_keep(work: Work, state: State) -> bool:
+def may_keep(work: Work, state: State, texts: Mapping[str, str]) -> bool:
     """Return whether results are such that they will be the same when they are made again.
 
     They are not where a policy or a plugin did not run, or a policy's Python raised: that may be
-    for a reason outside of everything that is compared.
+    for a reason outside of everything that is compared. Nor where a policy file was saved after it
+    was read for the key, as `texts`, and before it was read to be run.
     """
+    if work.plan.catalogue.texts != texts:
+        return False
     calls = work.toolbox.calls
     if work.plan.problems or (calls is not None and (calls.problems or calls.overdue())):
         return False

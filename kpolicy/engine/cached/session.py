@@ -44,6 +44,8 @@ class _Setup:
     toolbox: Toolbox
     config: Config
     key: str
+    texts: Mapping[str, str]
+    """The policy files that the key stands for."""
     plan: Plan
     settings: Settings
 
@@ -115,7 +117,8 @@ class Session:
             state: State | None = held.state
         else:
             plan = make_plan(toolbox, request, config)
-            setup = _Setup(request, toolbox, config, key, plan, settings_of(request))
+            texts = {file.path: file.text for file in files}
+            setup = _Setup(request, toolbox, config, key, texts, plan, settings_of(request))
             clock.lap("policies")
             if plan.problems or Ran.of(plan, found).admission:
                 return scan(request, toolbox)
@@ -146,7 +149,11 @@ class Session:
             tally = None
             if following is None:
                 tally, following = evaluated(work, now)
-            return tally, following, following is not None and may_keep(work, following)
+            return (
+                tally,
+                following,
+                following is not None and may_keep(work, following, setup.texts),
+            )
 
         tally, following, lasting = supervised(setup.toolbox.calls, evaluate)
         clock.lap("evaluate")

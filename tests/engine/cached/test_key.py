@@ -110,6 +110,25 @@ def test_results_of_code_without_a_digest_are_not_kept(box):
     assert memory_of(ScanRequest(), replace(box, repeatable=False), Config()) is None
 
 
+def test_a_policy_that_is_saved_while_a_scan_begins(tmp_path, cache, monkeypatch):
+    """The key stands for what was read first; what ran is something else, and is not kept."""
+    from kpolicy.engine import scanner
+
+    tree = Tree(tmp_path / "tree", 2)
+    original = scanner.make_plan
+
+    def make_plan(*arguments):
+        tree.do_policy()
+        return original(*arguments)
+
+    monkeypatch.setattr(scanner, "make_plan", make_plan)
+    tree.scan(cached=True)
+    assert not list(cache.glob("results-*"))
+    monkeypatch.setattr(scanner, "make_plan", original)
+    assert tree.scan(cached=True) == tree.scan(cached=False)
+    assert list(cache.glob("results-*"))
+
+
 def test_a_policy_that_raises_is_asked_again(tmp_path, cache, box):
     """What made it raise may be gone next time."""
     from kpolicy.policy.model import Match, Policy, Violation
