@@ -52,7 +52,7 @@ class Recalled:
 
     @property
     def is_dated(self) -> bool:
-        """Whether so many files were read, to know that they are the same, that a new index pays."""
+        """Whether so many files were read to know that nothing changed that a new index pays."""
         return self.changes.read > _FEW
 
     def redated(self) -> State:
