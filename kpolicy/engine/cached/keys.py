@@ -100,13 +100,20 @@ def installation() -> Iterator[str]:
 
 
 def _record(package: str) -> str:
-    """Return the list of files of the wheel that `package` came in, "" where it came in none."""
+    """Return the files of the wheel that `package` came in, with their digests; "" where it came in
+    none. What an installer writes beside them, as the script and its own notes, is left out."""
     beside = Path(package).parent / f"kpolicy-{__version__}.dist-info" / "RECORD"
     try:
         text = beside.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return ""
-    return text if "kpolicy/engine/cached/keys.py,sha256=" in text else ""
+    lines = [line for line in text.splitlines() if line.startswith("kpolicy/")]
+    known = sorted(line for line in lines if ",sha256=" in line)
+    return "\n".join(known) if any(_THIS in line for line in known) else ""
+
+
+#: A file that a wheel of this kpolicy has.
+_THIS = "kpolicy/engine/cached/keys.py,"
 
 
 def _tree(directory: str) -> Iterator[str]:

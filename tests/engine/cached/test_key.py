@@ -80,6 +80,21 @@ def test_plugins_python_and_kpolicy_count(box, monkeypatch):
     assert key(box) != before
 
 
+def test_an_installed_wheel_is_known_by_what_is_in_it(tmp_path, monkeypatch):
+    """Wherever and whenever it was installed; a checkout has nothing of the kind."""
+    package = tmp_path / "kpolicy"
+    package.mkdir()
+    monkeypatch.setattr(keys, "__version__", "1.2")
+    assert keys._record(str(package)) == ""
+    record = tmp_path / "kpolicy-1.2.dist-info" / "RECORD"
+    record.parent.mkdir()
+    own = "kpolicy/engine/cached/keys.py,sha256=abc,10"
+    record.write_text(f"../bin/kpolicy,sha256=x,1\n{own}\nkpolicy/__pycache__/a.pyc,,\n")
+    assert keys._record(str(package)) == own
+    record.write_text("kpolicy.pth,sha256=x,1\n")
+    assert keys._record(str(package)) == ""
+
+
 def test_the_text_of_policies_counts(tmp_path, box):
     file = tmp_path / "p.yaml"
     request = ScanRequest(policy_paths=(str(file),), builtin=False)
