@@ -99,7 +99,8 @@ def _told(roots: Sequence[str], settings: Callable[[], Iterable[str]]) -> Iterat
         ignore_permission_denied=True,
     ):
         now = look_at(settings())
-        names = frozenset(name for _, name in found if _is_wanted(name, roots))
+        told = (_as_given(name, roots) for _, name in found)
+        names = frozenset(name for name in told if _is_wanted(name, roots))
         if now != before:
             before = now
             yield None
@@ -122,6 +123,15 @@ def _looked(roots: Sequence[str], settings: Callable[[], Iterable[str]]) -> Iter
             yield names
         before, files = now, there
         time.sleep(max(_PAUSE, cost * _SHARE))
+
+
+def _as_given(name: str, roots: Sequence[str]) -> str:
+    """Return a name as it begins with the root that was given, which may be a link or below one."""
+    for root in roots:
+        real = os.path.realpath(root)
+        if real != root and (name == real or name.startswith(real + os.sep)):
+            return root + name[len(real) :]
+    return name
 
 
 def _is_wanted(name: str, roots: Sequence[str]) -> bool:

@@ -190,5 +190,16 @@ def test_looking_finds_what_was_written_in_between(
     assert next(found) == {str(tmp_path / "a.yaml")}
 
 
+def test_a_root_that_is_a_link(tmp_path: Path) -> None:
+    """The system may tell names as they really are; reports know them as they were given."""
+    pytest.importorskip("watchfiles")
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    found = changes([str(tmp_path / "link")], list, lambda _text: None)
+    assert next(found) is None
+    (tmp_path / "real" / "a.yaml").write_text("a")
+    assert next(found) == {str(tmp_path / "link" / "a.yaml")}
+
+
 def test_what_is_not_there_can_be_looked_at(tmp_path: Path) -> None:
     assert look_at([str(tmp_path / "gone"), "nul\0name"]) == {}
