@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import struct
 from collections.abc import Mapping
 from pathlib import Path
+from zlib import adler32, crc32
 
 #: Changes whenever the shape of the file or of a section does.
-MAGIC = b"kpolicy results 1\n"
+MAGIC = b"kpolicy results 2\n"
 _COUNT = struct.Struct("<I")
 #: Name, where it begins, how long it is, the digest of its content.
-_ENTRY = struct.Struct("<12sQQ16s")
-_DIGEST = 16
+_ENTRY = struct.Struct("<12sQQ8s")
+_DIGEST = 8
 
 
 class Packed:
@@ -68,4 +68,8 @@ def pack(sections: Mapping[str, bytes]) -> list[bytes]:
 
 
 def _digest(content: bytes | memoryview) -> bytes:
-    return hashlib.blake2b(content, digest_size=_DIGEST).digest()
+    """Return two sums of a content: they find damage, in a fifth of the time of a hash.
+
+    Whoever can write here on purpose is the user, who needs no false results.
+    """
+    return struct.pack("<II", crc32(content), adler32(content))
