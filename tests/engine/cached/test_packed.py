@@ -38,6 +38,7 @@ def test_a_changed_byte_loses_sections_and_changes_none(tmp_path_factory, at, fl
     assert len(found) < len(SECTIONS)
 
 
+@settings(deadline=None)
 @given(length=st.integers(0, len(WHOLE) - 1))
 def test_a_file_that_was_cut_short(tmp_path_factory, length):
     found = sections(WHOLE[:length], tmp_path_factory.getbasetemp() / "short")
