@@ -93,6 +93,13 @@ FAILED = 2
     metavar="N",
     help="Worker processes; 1 = none but this one (default: as many as there are cores).",
 )
+@click.option("--digest", is_flag=True, help="Say the digest of the scanned resources.")
+@click.option(
+    "--expect-digest",
+    metavar="DIGEST",
+    default="",
+    help="Fail where the scanned resources have another digest than this.",
+)
 @click.option("--no-cache", is_flag=True, help="Read and write no cached scan results.")
 @click.option(
     "--verify-cache",
@@ -303,6 +310,8 @@ def request_of(paths: tuple[str, ...], options: Mapping[str, Any]) -> ScanReques
         engine=options["engine"],
         cache=not options["no_cache"] and not options["fix"] and not options["diff"],
         verify_cache=options["verify_cache"],
+        digest=options["digest"],
+        expect_digest=options["expect_digest"],
         results_all=options["results"] == "all",
         skip_invalid=options["skip_invalid"],
         fail_on=options["fail_on"],

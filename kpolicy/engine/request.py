@@ -84,6 +84,10 @@ class ScanRequest:
     report_unused_suppressions: bool = False
     render: Literal["", "auto", "never", "always"] = ""
     """Whether charts and overlays are rendered; "" = the configuration's `render.mode`."""
+    digest: bool = False
+    """Whether the report says the digest of its input."""
+    expect_digest: str = ""
+    """The digest that the input must have."""
     scope: str = ""
     """`tree`, `directory` or `file`; "" = the configuration's scopes."""
     operation: Operation | Literal[""] = ""

@@ -41,6 +41,8 @@ def as_data(report: Report, version: str) -> dict[str, Any]:
     }
     if summary.fixed:
         data["summary"]["fixed"] = summary.fixed
+    if report.digest:
+        data["summary"]["digest"] = report.digest
     if report.problems:
         data["problems"] = [
             {**_line(problem.location or SourceLocation("")), "message": problem.message}

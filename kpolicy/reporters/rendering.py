@@ -141,6 +141,8 @@ def summary_lines(report: Report) -> list[str]:
             f"More was skipped than scanned: {skipped_words(report)},"
             f" {plural(summary.resources, 'resource')} scanned."
         )
+    if report.digest:
+        lines.append(f"Digest of the resources: {report.digest}.")
     return [line[0].upper() + line[1:] for line in lines]
 
 

@@ -55,6 +55,7 @@ def as_log(report: Report, context: ReportContext) -> dict[str, Any]:
                 },
                 "columnKind": "unicodeCodePoints",
                 "results": results,
+                **({"properties": {"digest": report.digest}} if report.digest else {}),
             }
         ],
     }
