@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing.")
 def init(**options: Any) -> int:
-    """Write what a repository needs to be gated: configuration, CI, hooks.
+    """Write configuration, CI and hooks for a repository.
 
     Nothing that exists is overwritten; what to add to such a file is printed.
     """

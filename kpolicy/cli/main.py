@@ -27,10 +27,7 @@ CommandTable = Mapping[str, tuple[str, str]]
 COMMANDS: CommandTable = {
     "scan": ("kpolicy.cli.scan:scan", "Scan manifests: files, directories, or standard input (-)."),
     "lint": ("kpolicy.cli.lint:lint", "Stand in for kube-linter: its flags, checks and output."),
-    "init": (
-        "kpolicy.cli.init:init",
-        "Write what a repository needs to be gated: configuration, CI, hooks.",
-    ),
+    "init": ("kpolicy.cli.init:init", "Write configuration, CI and hooks for a repository."),
     "explain": (
         "kpolicy.cli.explain:explain", "Say what a policy is for, and what to do about a finding.",
     ),

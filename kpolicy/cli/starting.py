@@ -44,9 +44,10 @@ def forge_of(paths: frozenset[str], remote: str) -> Forge | None:
         if path in paths:
             return forge
     host = remote.partition("://")[2] or remote.rpartition("@")[2]
-    for forge in ("github", "gitlab"):
+    forges: tuple[Forge, ...] = ("github", "gitlab")
+    for forge in forges:
         if host.startswith(forge) or f".{forge}." in host.partition("/")[0]:
-            return forge  # type: ignore[return-value]
+            return forge
     return None
 
 
