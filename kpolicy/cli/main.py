@@ -40,6 +40,10 @@ COMMANDS: CommandTable = {
         "kpolicy.cli.export:export",
         "Write policies in the form in which an API server takes them.",
     ),
+    "suppressions": (
+        "kpolicy.cli.suppressions:suppressions",
+        "List all suppressions in use, with their reasons.",
+    ),
     "config": ("kpolicy.cli.config:config", "Show the effective configuration."),
     "cache": ("kpolicy.cli.cache:cache", "Show or clear what is kept between scans."),
     "plugin": ("kpolicy.cli.plugin:plugin", "List installed plugins, or begin a new one."),
