@@ -13,11 +13,11 @@ from kpolicy.engine.request import ScanRequest, Toolbox
 from kpolicy.engine.scopes import scoped
 from kpolicy.manifests.model import (
     Discovery,
-    Limits,
     ManifestFile,
     Skipped,
     SourceOptions,
 )
+from kpolicy.manifests.paths import tree_root
 from kpolicy.suppress.apply import path_glob
 
 
@@ -56,16 +56,12 @@ def intake(request: ScanRequest, toolbox: Toolbox, config: Config) -> Discovery:
     from kpolicy.manifests import discover
 
     found = discover(request.targets, toolbox.sources or None, options_of(request, config))
-    return arranged(_rendered(found, request, config), request, config)
-
-
-def _rendered(found: Discovery, request: ScanRequest, config: Config) -> Discovery:
-    """Return what is found with charts and overlays rendered, where there are any."""
-    if is_to_render(found.files, request, config):
+    found = _without_excluded(found, request, config)
+    if _is_to_render(found.files, request, config):
         from kpolicy.engine.rendering import render_head
 
         found = render_head(found, request, config)
-    return _without_templates(found, request.limits, os.path.isfile)
+    return _arranged(found, request, config, os.path.isfile)
 
 
 def intake_of_base(request: ScanRequest, toolbox: Toolbox, config: Config) -> Discovery:
@@ -73,43 +69,57 @@ def intake_of_base(request: ScanRequest, toolbox: Toolbox, config: Config) -> Di
     from kpolicy.engine.base import discover_base
 
     found = discover_base(request, toolbox, options_of(request, config))
-    if is_to_render(found.files, request, config):
+    found = _without_excluded(found, request, config)
+    there = {file.filename for file in found.files}
+    if _is_to_render(found.files, request, config):
         from kpolicy.engine.rendering import render_base
 
         found = render_base(found, request, config)
-    there = {file.filename for file in found.files}
-    return arranged(_without_templates(found, request.limits, there.__contains__), request, config)
+    return _arranged(found, request, config, there.__contains__)
 
 
 #: File names that begin something that is rendered.
 _BEGINNINGS = ("Chart.yaml", "kustomization.yaml", "kustomization.yml", "Kustomization")
 
 
-def is_to_render(files: Sequence[ManifestFile], request: ScanRequest, config: Config) -> bool:
-    """Return whether there may be something to render among files."""
+def _is_to_render(files: Sequence[ManifestFile], request: ScanRequest, config: Config) -> bool:
+    """Return whether there may be something to render among files: little is read to know."""
     if (request.render or config.render.mode) == "never":
         return False
-    return any(file.path.endswith(_BEGINNINGS) for file in files)
+    if any(file.path.endswith(_BEGINNINGS) for file in files):
+        return True
+    if not config.render.repositories and not any(map(_is_in_repository, request.targets)):
+        return False
+    from kpolicy.rendering.marks import is_marked
+
+    return any(is_marked(file, request.limits) for file in files)
 
 
-def _without_templates(
-    found: Discovery, limits: Limits, exists: Callable[[str], bool]
+def _is_in_repository(target: str) -> bool:
+    directory = target if os.path.isdir(target) else os.path.dirname(target) or "."  # noqa: PTH112, PTH120
+    return target != "-" and os.path.lexists(os.path.join(tree_root(directory), ".git"))  # noqa: PTH118
+
+
+def _arranged(
+    found: Discovery, request: ScanRequest, config: Config, exists: Callable[[str], bool]
 ) -> Discovery:
-    """Return a discovery without the templates of charts that were not rendered."""
+    """Return a discovery without the templates of charts that were not rendered, in its scopes."""
     from kpolicy.manifests.charts import set_templates_aside
 
-    files, skipped, notes = set_templates_aside(found.files, limits, exists)
+    files, skipped, notes = set_templates_aside(found.files, request.limits, exists)
+    scopes = (request.scope,) if request.scope else config.scopes
     return replace(
-        found, files=files, skipped=(*found.skipped, *skipped), notes=(*found.notes, *notes)
+        found,
+        files=scoped(files, scopes, relative_to(config.root)),
+        skipped=(*found.skipped, *skipped),
+        notes=(*found.notes, *notes),
     )
 
 
-def arranged(found: Discovery, request: ScanRequest, config: Config) -> Discovery:
-    """Return a discovery without what is left out, its files in their scopes."""
-    relative = relative_to(config.root)
-    files, skipped = _kept(found.files, request, config, relative)
-    scopes = (request.scope,) if request.scope else config.scopes
-    return replace(found, files=scoped(files, scopes, relative), skipped=(*found.skipped, *skipped))
+def _without_excluded(found: Discovery, request: ScanRequest, config: Config) -> Discovery:
+    """Return a discovery without what the configuration leaves out, before any is rendered."""
+    files, skipped = _kept(found.files, request, config, relative_to(config.root))
+    return replace(found, files=tuple(files), skipped=(*found.skipped, *skipped))
 
 
 def _kept(

@@ -18,6 +18,7 @@ from kpolicy.findings import RENDERED, UNFIXED, Finding, Fix, Place, Related
 from kpolicy.location import SourceLocation
 from kpolicy.manifests.model import Discovery, ManifestFile, Rendered
 from kpolicy.manifests.paths import tree_root
+from kpolicy.rendering.gitops.repository import Repository, remotes_of
 from kpolicy.rendering.settings import RenderSettings
 from kpolicy.rendering.stage import Ground, render
 from kpolicy.rendering.tracing import literal_place, trace, trace_at
@@ -45,7 +46,13 @@ def render_base(found: Discovery, request: ScanRequest, config: Config) -> Disco
         for name, file in files.items():
             if name in revision.blobs:
                 revision.contents[revision.blobs[name].sha] = file.data
-        grounds = [Ground(RevisionTree(revision, known), files, relative_to(config.root))]
+        ground = Ground(
+            RevisionTree(revision, known),
+            files,
+            relative_to(config.root),
+            repository_at(revision.root, config),
+        )
+        grounds = [ground]
     return _rendered(found, grounds, request, config)
 
 
@@ -54,7 +61,13 @@ def _rendered(
 ) -> Discovery:
     settings = render_settings(request, config)
     jobs = request.jobs or cores_available()
-    return render(found, grounds, settings, jobs, request.progress)
+    return render(found, grounds, settings, jobs, request.progress, request.limits)
+
+
+def repository_at(root: str, config: Config) -> Repository | None:
+    """Return the repository at `root`, None where it has no URL that a controller could name."""
+    urls = (*remotes_of(root), *config.render.repositories)
+    return Repository.of(urls) if urls else None
 
 
 def _disk_grounds(found: Discovery, roots: Iterable[str], config: Config) -> list[Ground]:
@@ -75,7 +88,12 @@ def _disk_grounds(found: Discovery, roots: Iterable[str], config: Config) -> lis
                 break
     relative = relative_to(config.root)
     return [
-        Ground(DiskTree(root, {n: f.path for n, f in files.items()}, edited), files, relative)
+        Ground(
+            DiskTree(root, {n: f.path for n, f in files.items()}, edited),
+            files,
+            relative,
+            repository_at(root, config),
+        )
         for root, files in by_root.items()
     ]
 

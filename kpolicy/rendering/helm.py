@@ -16,6 +16,7 @@ from kpolicy.rendering.tree import FileTree, Unreadable
 
 __all__ = ["render_chart"]
 
+_SET_FILE = "--set-file"
 _SOURCE = re.compile(r"^# Source: (?P<path>\S.*)$", re.MULTILINE)
 #: `... (web/templates/a.yaml:3:5): ...` and `YAML parse error on web/templates/a.yaml: ...`.
 _AT_COLUMN = re.compile(
@@ -30,7 +31,8 @@ def render_chart(job: HelmJob, tree: FileTree, root: Path, programs: Programs) -
     """Render a chart in the empty directory `root`."""
     scratch = Scratch(root, tree)
     try:
-        scratch.copy((job.chart, *job.values))
+        given = [text.partition("=")[2] for flag, text in job.parameters if flag == _SET_FILE]
+        scratch.copy((job.chart, *job.values, *given))
     except Unreadable as error:
         return Failure.at(SourceLocation(tree.shown(error.name)), str(error))
     command = [programs.found.helm, "template", *_arguments(job, scratch)]
@@ -56,6 +58,9 @@ def _arguments(job: HelmJob, scratch: Scratch) -> list[str]:
         file.write_text(text, encoding="utf-8")
         arguments += ["--values", str(file)]
     for flag, assignment in job.parameters:
+        if flag == _SET_FILE:
+            key, _, name = assignment.partition("=")
+            assignment = f"{key}={scratch.files / name}"
         arguments += [flag, assignment]
     if job.kube_version:
         arguments += ["--kube-version", job.kube_version]

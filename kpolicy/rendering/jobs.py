@@ -11,7 +11,7 @@ from kpolicy.location import SourceLocation
 from kpolicy.manifests.model import Invalid, Rendered
 from kpolicy.records import dataclass
 
-__all__ = ["Failure", "HelmJob", "KustomizeJob", "Output", "RenderJob"]
+__all__ = ["DirectoryJob", "Failure", "HelmJob", "KustomizeJob", "Output", "RenderJob"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +54,26 @@ class KustomizeJob:
     substitute: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     """Variables that are replaced in the output (Flux)."""
     substitutes: bool = False
+    """Whether anything is replaced at all."""
+    substitutes_all: bool = True
+    """Whether all variables are known; else one without a value stays as it is."""
 
 
-RenderJob = HelmJob | KustomizeJob
+@dataclass(frozen=True, slots=True)
+class DirectoryJob:
+    """Plain manifests that a controller applies as they are. Names are relative to the tree."""
+
+    directory: str
+    label: str
+    at: SourceLocation
+    namespace: str = ""
+    recurse: bool = False
+    include: str = ""
+    """A glob; "" = all manifests."""
+    exclude: str = ""
+
+
+RenderJob = HelmJob | KustomizeJob | DirectoryJob
 
 
 @dataclass(frozen=True, slots=True)

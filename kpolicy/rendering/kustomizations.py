@@ -6,7 +6,7 @@ Fields as in kustomize's reference of the kustomization file (v1beta1, with its 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
 from posixpath import dirname
 from typing import Any
@@ -15,7 +15,7 @@ from kpolicy.frozen import FrozenDict
 from kpolicy.location import SourceLocation
 from kpolicy.manifests.model import Invalid
 from kpolicy.records import dataclass
-from kpolicy.rendering.reading import mapping_in, mappings, strings, text
+from kpolicy.rendering.reading import mapping_in, mappings, maps, strings, text
 from kpolicy.rendering.tree import FileTree, Unreadable, join
 
 __all__ = ["NAMES", "Closure", "Kustomization", "closure_of", "kustomization_in", "overlays_among"]
@@ -126,10 +126,13 @@ def _directories_of(tree: FileTree, directory: str) -> Iterator[str]:
                 yield name
 
 
-def closure_of(tree: FileTree, directory: str) -> Closure:
-    """Return all that building a directory of the tree reads."""
+def closure_of(tree: FileTree, directory: str, body: FrozenDict | None = None) -> Closure:
+    """Return all that building a directory of the tree reads.
+
+    `body` is what the directory's kustomization is to be, where that is not what stands there.
+    """
     closure = Closure()
-    _Walk(tree, closure).directory(directory)
+    _Walk(tree, closure).directory(directory, body)
     return closure
 
 
@@ -142,17 +145,21 @@ class _Walk:
         self.here = Kustomization("", "", FrozenDict())
         self.seen: set[str] = set()
 
-    def directory(self, directory: str) -> None:
+    def directory(self, directory: str, body: FrozenDict | None = None) -> None:
         """Add a directory with a kustomization and what it takes in."""
         if directory in self.seen:
             return
         self.seen.add(directory)
         found = kustomization_in(self.tree, directory)
+        if found is not None:
+            self.closure.read[found.file] = None
+            self.closure.taken.add(found.file)
+        if body is not None:
+            name = f"{directory}/{NAMES[0]}" if directory else NAMES[0]
+            found = Kustomization(directory, found.file if found is not None else name, body)
         if found is None:
             return
         self.closure.kustomizations.append(found)
-        self.closure.read[found.file] = None
-        self.closure.taken.add(found.file)
         before, self.here = self.here, found
         self.kustomization(found.body)
         self.here = before
@@ -160,14 +167,15 @@ class _Walk:
     def kustomization(self, body: FrozenDict) -> None:
         patches = [r for r in strings(body.get("patchesStrategicMerge")) if "\n" not in r]
         for key in _WITH_PATH:
-            paths = [text(part.get("path")) for part in _maps(body.get(key)) if part.get("path")]
+            paths = [text(part.get("path")) for part in maps(body.get(key)) if part.get("path")]
             for path in paths:
                 self.reference(path, key, taken=True)
             if key != "replacements":
                 patches += paths
         names = (join(self.here.directory, patch) for patch in patches)
         self.closure.patches += [name for name in names if name is not None]
-        self.closure.patches.append(self.here.file)
+        if self.here.file in self.closure.read:
+            self.closure.patches.append(self.here.file)
         for key in (*_TAKEN, *_READ):
             for reference in strings(body.get(key)):
                 self.reference(reference, key, taken=key in _TAKEN)
@@ -175,7 +183,7 @@ class _Walk:
             for reference in strings(body.get(key)):
                 self.plugin(reference, key)
         for key in _GENERATORS:
-            for part in _maps(body.get(key)):
+            for part in maps(body.get(key)):
                 self.generator(part, key)
         openapi = body.get("openapi")
         if isinstance(openapi, dict) and text(openapi.get("path")):
@@ -187,7 +195,7 @@ class _Walk:
                     "downloads them; render the chart into a file, or exclude this overlay"
                 )
 
-    def generator(self, part: FrozenDict, key: str) -> None:
+    def generator(self, part: Mapping[str, Any], key: str) -> None:
         files = [f.rpartition("=")[2] for f in strings(part.get("files"))]
         for reference in (*files, *strings(part.get("envs")), text(part.get("env"))):
             if reference:
@@ -255,12 +263,9 @@ class _Walk:
     def problem(self, message: str, reference: str = "") -> None:
         """Note a problem at the first line of the kustomization that holds the reference."""
         name = self.here.file
-        lines = self.tree.read(name).decode("utf-8", "replace").split("\n") if reference else []
+        is_there = reference and name in self.closure.read
+        lines = self.tree.read(name).decode("utf-8", "replace").split("\n") if is_there else []
         number = next((n for n, line in enumerate(lines, 1) if reference in line), 0)
         column = lines[number - 1].index(reference) + 1 if number else 0
         at = SourceLocation(self.tree.shown(name), number, column)
         self.closure.problems.append(Invalid(at, message))
-
-
-def _maps(value: Any) -> list[FrozenDict]:
-    return [v for v in value if isinstance(v, FrozenDict)] if isinstance(value, list) else []

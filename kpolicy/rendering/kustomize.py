@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from kpolicy.frozen import FrozenDict, thaw
+from kpolicy.frozen import FrozenDict, freeze, thaw
 from kpolicy.location import SourceLocation
 from kpolicy.manifests.model import Rendered
+from kpolicy.rendering.gitops.substitution import substituted
 from kpolicy.rendering.jobs import Failure, KustomizeJob, Output
-from kpolicy.rendering.kustomizations import Closure, closure_of
+from kpolicy.rendering.kustomizations import Closure, closure_of, kustomization_in
 from kpolicy.rendering.origins import Origin, take_origins
 from kpolicy.rendering.programs import Failed, Programs
-from kpolicy.rendering.reading import strings
+from kpolicy.rendering.reading import mapping_in, strings
 from kpolicy.rendering.scratch import Scratch
 from kpolicy.rendering.tree import FileTree, Unreadable, join
 
@@ -27,7 +26,8 @@ def build_overlay(
     job: KustomizeJob, tree: FileTree, root: Path, programs: Programs, unrestricted: bool
 ) -> Output | Failure:
     """Build an overlay in the empty directory `root`."""
-    closure = closure_of(tree, job.directory)
+    body = _body_of(job, tree)
+    closure = closure_of(tree, job.directory, body)
     if closure.problems:
         return Failure(tuple(closure.problems))
     scratch = Scratch(root, tree)
@@ -37,8 +37,8 @@ def build_overlay(
         return Failure.at(SourceLocation(tree.shown(error.name)), str(error))
     outermost = closure.kustomizations[0]
     own = _ORIGINS in strings(outermost.body.get("buildMetadata"))
-    data = scratch.read(outermost.file) or b""
-    scratch.write(outermost.file, with_fields(outermost.body, data, job.changes))
+    data = scratch.read(outermost.file) if body is None else None
+    scratch.write(outermost.file, with_origins(outermost.body, data))
     program = programs.found.kustomize
     command = [program, "kustomize" if Path(program).stem == "kubectl" else "build"]
     if unrestricted:
@@ -51,26 +51,69 @@ def build_overlay(
         label = f" ({job.label})" if job.label else ""
         return Failure.at(job.at, f"kustomize build: {words}{label}")
     written, origins = take_origins(output, keep=own)
+    if job.substitutes:
+        text = written.decode("utf-8", "surrogateescape")
+        text = substituted(text, job.substitute, job.substitutes_all)
+        written = text.encode("utf-8", "surrogateescape")
     return Output(
         written, _rendered(job, tree, scratch, closure, origins), frozenset(closure.taken)
     )
 
 
-def with_fields(body: FrozenDict, data: bytes, changes: Mapping[str, Any]) -> bytes:
-    """Return a kustomization that asks for origins, with `changes` of its fields.
+def _body_of(job: KustomizeJob, tree: FileTree) -> FrozenDict | None:
+    """Return what the kustomization is to be; None where it is what stands there."""
+    if not job.changes and not job.generated:
+        return None
+    found = kustomization_in(tree, job.directory)
+    body = found.body if found is not None else generated_body(tree, job.directory)
+    changed: FrozenDict = freeze({**body, **job.changes})
+    return changed
+
+
+def generated_body(tree: FileTree, directory: str) -> FrozenDict:
+    """Return the kustomization that Flux makes for a directory without one.
+
+    It takes in every manifest below; a directory with a kustomization of its own as a whole.
+    """
+    resources = []
+    ahead = [directory]
+    while ahead:
+        here = ahead.pop()
+        for entry in tree.names_in(here):
+            name = f"{here}/{entry}" if here else entry
+            if entry.startswith("."):
+                continue
+            reference = name[len(directory) :].lstrip("/")
+            if tree.kind(name) == "directory":
+                if kustomization_in(tree, name) is not None:
+                    resources.append(reference)
+                else:
+                    ahead.append(name)
+            elif entry.endswith((".yaml", ".yml")) and _is_manifest(tree, name):
+                resources.append(reference)
+    made: FrozenDict = freeze({"resources": sorted(resources)})
+    return made
+
+
+def _is_manifest(tree: FileTree, name: str) -> bool:
+    body = mapping_in(tree, name)
+    return body is not None and bool(body.get("apiVersion")) and bool(body.get("kind"))
+
+
+def with_origins(body: FrozenDict, data: bytes | None) -> bytes:
+    """Return a kustomization that asks for origins; `data` is its text, None where it has none.
 
     The text stays as it is where that is possible, so that Kustomize's own words fit it.
     """
     metadata = list(strings(body.get("buildMetadata")))
-    if not body and not changes:
+    if data is not None and not body:
         # It cannot be read, or holds nothing: Kustomize says so better than anyone.
         return data
     if _ORIGINS not in metadata:
         metadata.append(_ORIGINS)
-    if not changes and "buildMetadata" not in body and _can_be_added_to(body, data):
+    if data is not None and "buildMetadata" not in body and _can_be_added_to(body, data):
         return data.rstrip() + f"\nbuildMetadata: [{_ORIGINS}]\n".encode()
-    whole = {**thaw(body), **{k: v for k, v in changes.items() if v is not None}}
-    return json.dumps({**whole, "buildMetadata": metadata}).encode()
+    return json.dumps({**thaw(body), "buildMetadata": metadata}).encode()
 
 
 def _can_be_added_to(body: FrozenDict, data: bytes) -> bool:

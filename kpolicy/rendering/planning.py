@@ -10,12 +10,12 @@ from kpolicy.manifests.model import Invalid
 from kpolicy.manifests.paths import excludes
 from kpolicy.records import dataclass
 from kpolicy.rendering.charts import Chart, charts_among, is_of_chart
-from kpolicy.rendering.jobs import HelmJob, KustomizeJob, RenderJob
-from kpolicy.rendering.kustomizations import kustomization_in, overlays_among
+from kpolicy.rendering.jobs import DirectoryJob, HelmJob, KustomizeJob, RenderJob
+from kpolicy.rendering.kustomizations import closure_of, kustomization_in, overlays_among
 from kpolicy.rendering.settings import ChartSettings, RenderSettings
 from kpolicy.rendering.tree import FileTree, join
 
-__all__ = ["Planned", "plan_bare"]
+__all__ = ["Planned", "directory_of", "expected_to_take", "plan_bare"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +25,19 @@ class Planned:
     jobs: tuple[RenderJob, ...]
     invalid: tuple[Invalid, ...] = ()
 
-    def takes(self, job: RenderJob, name: str) -> bool:
-        """Return whether rendering takes a file in, so that it is not scanned for itself."""
-        return isinstance(job, HelmJob) and is_of_chart(job.chart, name)
+
+def directory_of(job: RenderJob) -> str:
+    """Return the directory that a job renders."""
+    return job.chart if isinstance(job, HelmJob) else job.directory
+
+
+def expected_to_take(job: RenderJob, tree: FileTree, names: Iterable[str]) -> set[str]:
+    """Return which of these files go into a rendering, as far as it is known before."""
+    if isinstance(job, HelmJob):
+        return {name for name in names if is_of_chart(job.chart, name)}
+    if isinstance(job, DirectoryJob):
+        return set()
+    return closure_of(tree, job.directory).taken
 
 
 def plan_bare(
@@ -35,16 +45,22 @@ def plan_bare(
     names: Iterable[str],
     settings: RenderSettings,
     relative: Callable[[str], str],
+    followed: Sequence[str] = (),
 ) -> Planned:
-    """Return what to render among files when no controller says how."""
+    """Return what to render among files besides `followed` directories, which are rendered anyway.
+
+    A base that a followed overlay takes in is not rendered for itself either.
+    """
     jobs: list[RenderJob] = []
     invalid: list[Invalid] = []
     for chart in charts_among(tree, names):
+        if chart.directory in followed:
+            continue
         chosen = _settings_of(relative(tree.shown(chart.directory)), settings.charts)
         made, problems = chart_jobs(tree, chart, chosen, settings)
         jobs += made
         invalid += problems
-    for directory in overlays_among(tree, names):
+    for directory in overlays_among(tree, names, followed):
         found = kustomization_in(tree, directory)
         assert found is not None
         jobs.append(KustomizeJob(directory, "", SourceLocation(tree.shown(found.file))))
@@ -68,15 +84,17 @@ def chart_jobs(
     invalid: list[Invalid] = []
     at = SourceLocation(tree.shown(chart.file))
     for label, files in (chosen.sets or {"": ()}).items():
-        names = []
+        names: list[str] = []
+        missing: list[Invalid] = []
         for reference in (*chosen.values, *files):
             name = join(chart.directory, reference)
             if name is None or tree.kind(name) != "file":
                 why = f'the values file "{reference}" of the configuration is not there'
-                invalid.append(Invalid(at, why))
+                missing.append(Invalid(at, why))
             else:
                 names.append(name)
-        if invalid:
+        invalid += missing
+        if missing:
             continue
         jobs.append(
             HelmJob(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from kpolicy.frozen import FrozenDict
@@ -9,7 +10,7 @@ from kpolicy.manifests.model import Limits
 from kpolicy.manifests.yaml_documents import Parsed, parse
 from kpolicy.rendering.tree import FileTree, Unreadable
 
-__all__ = ["mapping_in", "mappings", "strings", "text"]
+__all__ = ["fields", "mapping_in", "mappings", "maps", "strings", "text"]
 
 
 def mappings(data: bytes) -> list[FrozenDict]:
@@ -38,3 +39,13 @@ def text(value: Any) -> str:
 def strings(value: Any) -> tuple[str, ...]:
     """Return the strings in a list; () for anything else."""
     return tuple(v for v in value if isinstance(v, str)) if isinstance(value, list) else ()
+
+
+def fields(value: Any) -> Mapping[str, Any]:
+    """Return a mapping as it is, an empty one for anything else."""
+    return value if isinstance(value, dict) else {}
+
+
+def maps(value: Any) -> list[Mapping[str, Any]]:
+    """Return the mappings in a list; [] for anything else."""
+    return [v for v in value if isinstance(v, dict)] if isinstance(value, (list, tuple)) else []

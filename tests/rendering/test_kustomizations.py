@@ -8,7 +8,7 @@ import pytest
 from scan_kit import write
 
 from kpolicy.rendering.kustomizations import closure_of, overlays_among
-from kpolicy.rendering.kustomize import with_fields
+from kpolicy.rendering.kustomize import with_origins
 from kpolicy.rendering.origins import Origin, take_origins
 from kpolicy.rendering.reading import mappings
 from kpolicy.rendering.tree import DiskTree
@@ -140,7 +140,7 @@ def test_a_link_out_of_the_tree_is_not_followed(tmp_path: Path) -> None:
 )
 def test_origins_are_asked_for(text: str, kept: bool) -> None:
     data = text.encode()
-    asked = with_fields(mappings(data)[0], data, {})
+    asked = with_origins(mappings(data)[0], data)
     (body,) = mappings(asked)
     assert body["buildMetadata"][-1] == "originAnnotations"
     assert body["resources"] == ["a.yaml"]

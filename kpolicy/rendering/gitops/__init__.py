@@ -1,0 +1,1 @@
+"""What GitOps controllers make of the repository: Argo CD and Flux resources that are followed."""
