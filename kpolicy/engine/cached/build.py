@@ -15,7 +15,7 @@ from kpolicy.engine.cached.stats import WIDTH, stats_of
 from kpolicy.engine.local import Seen, Tally
 from kpolicy.engine.plan import Plan
 from kpolicy.engine.rows import relations_of
-from kpolicy.manifests.model import Note
+from kpolicy.manifests.model import Discovery, Note
 from kpolicy.records import dataclass
 from kpolicy.snapshot.kinds import CustomKind
 from kpolicy.snapshot.resource import Resource, ResourceKey
@@ -56,7 +56,7 @@ def state_of(whole: Whole, tally: Tally, reads: Reads | None, now: Columns) -> S
         bytearray().join(map(counts_of, ordered)),
         bytearray(each.commented for each in ordered),
     )
-    had = had_by_file(tally, joined_ids(whole.plan))
+    had = had_by_file(tally, joined_ids(whole.plan), now.found)
     numbered = Numbered(array("I", range(len(paths))), len(paths), 0)
     definers: list[int] = []
     kinds: list[CustomKind] = []
@@ -159,9 +159,20 @@ def joined_ids(plan: Plan) -> frozenset[str]:
     return frozenset(unit.compiled.id for unit in plan.units if unit.compiled.joins)
 
 
-def had_by_file(tally: Tally, joined: Collection[str]) -> dict[str, Had]:
-    """Return what each file yielded; files that yielded nothing to be told are not there."""
+def had_by_file(
+    tally: Tally, joined: Collection[str], discovery: Discovery | None = None
+) -> dict[str, Had]:
+    """Return what each file yielded; files that yielded nothing to be told are not there.
+
+    What was told of files when they were found (`discovery`: a chart that could not be rendered)
+    they did not yield, and it is told anew each time.
+    """
     found: dict[str, Had] = {}
+    known = {
+        id(told)
+        for each in ((discovery.invalid, discovery.skipped, discovery.notes) if discovery else ())
+        for told in each
+    }
 
     def of(path: str) -> Had:
         each = found.get(path)
@@ -175,11 +186,15 @@ def had_by_file(tally: Tally, joined: Collection[str]) -> dict[str, Had]:
     for anchor, annotated in tally.annotated.items():
         of(anchor[0]).annotated.append((anchor, annotated))
     for invalid in tally.invalid:
+        if id(invalid) in known:
+            continue
         of(invalid.location.path).invalid.append(invalid)
     for skipped in tally.skipped:
+        if id(skipped) in known:
+            continue
         of(skipped.path).skipped.append(skipped)
     for note in tally.notes:
-        if note.location is not None:
+        if note.location is not None and id(note) not in known:
             of(note.location.path).notes.append(note)
     return found
 

@@ -192,8 +192,7 @@ def _named(held: _Held, changed: Collection[str]) -> list[int] | None:
     for name in changed:
         place = held.positions.get(name)
         if place is not None:
-            # What stands in a chart's templates is rendered, or not, by what it says.
-            if f"{os.sep}templates{os.sep}" in name or not _is_plain(name):
+            if not _is_plain(name) or _steers(name, held.positions):
                 return None
             places.add(place)
         elif is_manifest_name(name) or os.path.isdir(name):  # noqa: PTH112
@@ -201,6 +200,26 @@ def _named(held: _Held, changed: Collection[str]) -> list[int] | None:
         elif any(known.startswith(name + os.sep) for known in held.positions):
             return None  # a directory that has gone
     return sorted(places)
+
+
+#: What makes an overlay of a directory; its files may be anywhere.
+_OVERLAYS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+
+
+def _steers(name: str, positions: Mapping[str, int]) -> bool:
+    """Return whether a file may decide what is rendered: it is a chart's, or there is an overlay.
+
+    Charts and overlays that were rendered have no files on the disk; these are the others, which
+    could not be.
+    """
+    if any(known.endswith(_OVERLAYS) for known in positions):
+        return True
+    at = os.path.dirname(name)  # noqa: PTH120
+    while at != os.path.dirname(at):  # noqa: PTH120
+        if os.path.join(at, "Chart.yaml") in positions:  # noqa: PTH118
+            return True
+        at = os.path.dirname(at)  # noqa: PTH120
+    return f"{os.sep}templates{os.sep}" in name
 
 
 def _is_plain(name: str) -> bool:
