@@ -269,7 +269,8 @@ def scan(paths: tuple[str, ...], **options: Any) -> int:
     else:
         report = _run(request, toolbox, options["quiet"])
     timings = {**report.timings, "total": time.perf_counter() - began}
-    report = replace(report, timings=MappingProxyType(timings))
+    said = tuple(note for note in report.notes if options["verbose"] or not note.detail)
+    report = replace(report, notes=said, timings=MappingProxyType(timings))
     if diff:
         from kpolicy.cli.fixing import show_diff
 

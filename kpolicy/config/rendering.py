@@ -59,7 +59,7 @@ def _seconds(reader: Reader, node: SourceNode | None) -> float:
         return RenderSettings().seconds
     value = node.value if node.kind == "scalar" else None
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= 3600:
-        reader.problem("render.seconds must be a number from 1 to 3600", node.location)
+        reader.problem("render.seconds must be a number above 0, at most 3600", node.location)
         return RenderSettings().seconds
     return float(value)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -57,11 +57,13 @@ def intake(request: ScanRequest, toolbox: Toolbox, config: Config) -> Discovery:
 
     found = discover(request.targets, toolbox.sources or None, options_of(request, config))
     found = _without_excluded(found, request, config)
+    told: frozenset[str] = frozenset()
     if _is_to_render(found.files, request, config):
         from kpolicy.engine.rendering import render_head
 
+        told = _charts_among(found.files)
         found = render_head(found, request, config)
-    return _arranged(found, request, config, os.path.isfile)
+    return _arranged(found, request, config, os.path.isfile, told)
 
 
 def intake_of_base(request: ScanRequest, toolbox: Toolbox, config: Config) -> Discovery:
@@ -71,11 +73,19 @@ def intake_of_base(request: ScanRequest, toolbox: Toolbox, config: Config) -> Di
     found = discover_base(request, toolbox, options_of(request, config))
     found = _without_excluded(found, request, config)
     there = {file.filename for file in found.files}
+    told: frozenset[str] = frozenset()
     if _is_to_render(found.files, request, config):
         from kpolicy.engine.rendering import render_base
 
+        told = _charts_among(found.files)
         found = render_base(found, request, config)
-    return _arranged(found, request, config, there.__contains__)
+    return _arranged(found, request, config, there.__contains__, told)
+
+
+def _charts_among(files: Sequence[ManifestFile]) -> frozenset[str]:
+    """Return the directories of charts among files, as shown."""
+    paths = (file.path for file in files if file.path.endswith("Chart.yaml"))
+    return frozenset(path.rpartition("/")[0] or "." for path in paths)
 
 
 #: File names that begin something that is rendered.
@@ -101,12 +111,20 @@ def _is_in_repository(target: str) -> bool:
 
 
 def _arranged(
-    found: Discovery, request: ScanRequest, config: Config, exists: Callable[[str], bool]
+    found: Discovery,
+    request: ScanRequest,
+    config: Config,
+    exists: Callable[[str], bool],
+    told: Collection[str],
 ) -> Discovery:
-    """Return a discovery without the templates of charts that were not rendered, in its scopes."""
+    """Return a discovery without the templates of charts that were not rendered, in its scopes.
+
+    Of the charts in the directories `told` it is said elsewhere why they were not.
+    """
     from kpolicy.manifests.charts import set_templates_aside
 
     files, skipped, notes = set_templates_aside(found.files, request.limits, exists)
+    notes = tuple(n for n in notes if n.location is None or n.location.path not in told)
     scopes = (request.scope,) if request.scope else config.scopes
     return replace(
         found,

@@ -113,6 +113,8 @@ class Note:
 
     message: str
     location: SourceLocation | None = None
+    detail: bool = False
+    """Whether it is said only to who asks for more (`--verbose`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,9 +44,11 @@ def render_chart(job: HelmJob, tree: FileTree, root: Path, programs: Programs) -
 
 
 def _arguments(job: HelmJob, scratch: Scratch) -> list[str]:
-    """Return the arguments of `helm template`."""
-    chart = str(scratch.files / job.chart)
-    arguments = [job.release, chart, "--namespace", job.namespace or "default"]
+    """Return the arguments of `helm template`.
+
+    Names come from the scanned tree: after `--` none is taken for an option (`--post-renderer`).
+    """
+    arguments = ["--namespace", job.namespace or "default"]
     if not job.skip_crds:
         arguments.append("--include-crds")
     if job.skip_tests:
@@ -66,7 +68,7 @@ def _arguments(job: HelmJob, scratch: Scratch) -> list[str]:
         arguments += ["--kube-version", job.kube_version]
     for version in job.api_versions:
         arguments += ["--api-versions", version]
-    return arguments
+    return [*arguments, "--", job.release, str(scratch.files / job.chart)]
 
 
 def _failure(job: HelmJob, tree: FileTree, scratch: Scratch, words: str) -> Failure:

@@ -9,6 +9,7 @@ from kpolicy.rendering.helm import render_chart
 from kpolicy.rendering.jobs import DirectoryJob, Failure, HelmJob, KustomizeJob, Output, RenderJob
 from kpolicy.rendering.kustomize import build_overlay
 from kpolicy.rendering.programs import Programs
+from kpolicy.rendering.reading import mappings
 from kpolicy.rendering.tree import FileTree
 
 __all__ = ["Runner"]
@@ -58,6 +59,8 @@ class Runner:
         import tempfile
         from concurrent.futures import ThreadPoolExecutor
 
+        # libyaml's bindings import each other in a circle: two threads must not be the first.
+        mappings(b"{a: &a 1, b: *a}")
         with tempfile.TemporaryDirectory(prefix="kpolicy-render-") as directory:
 
             def run(number: int) -> Output | Failure:

@@ -96,7 +96,7 @@ class _Step:
     def work(self, found: Discovery) -> Discovery:
         planned, followed, arranged = self.settled()
         invalid = [*planned.invalid, *followed.problems, *arranged.invalid]
-        notes = list(followed.notes)
+        notes = [*followed.notes, *(replace(note, detail=True) for note in followed.left)]
         left = [j for j in (*planned.jobs, *followed.jobs) if not self.runner.can_run(j)]
         self.tell_of_missing(left, invalid, notes)
         files = self.ground.files
@@ -164,9 +164,10 @@ class _Step:
         """Return the files that come of jobs, and those that they stand for."""
         arranged = _Arranged()
         titles: dict[str, int] = {}
+        paths: dict[str, int] = {}
         for job in jobs:
             if isinstance(job, DirectoryJob):
-                scope = _once(f"{self.tree.shown(job.directory)} ({job.label})", titles)
+                scope = _once(f"{job.directory or '.'} ({job.label})", titles)
                 for name, file in manifests_of(job, self.tree, self.ground.files, scope):
                     arranged.made.append(file)
                     arranged.renamed.add(name)
@@ -175,7 +176,7 @@ class _Step:
             if isinstance(result, Failure):
                 arranged.invalid += result.problems
             elif result is not None:
-                arranged.made.append(_file_of(job, result, titles))
+                arranged.made.append(_file_of(job, result, titles, paths))
                 arranged.taken |= result.taken
                 if isinstance(job, HelmJob):
                     chart = job.chart
@@ -205,14 +206,18 @@ class _Step:
             )
 
 
-def _file_of(job: RenderJob, output: Output, titles: dict[str, int]) -> ManifestFile:
+def _file_of(
+    job: RenderJob, output: Output, titles: dict[str, int], paths: dict[str, int]
+) -> ManifestFile:
     """Return the rendered text as a file, in a scope of its own."""
-    path = _once(title(output.rendered), titles)
+    rendered = output.rendered
+    # Fingerprints hold the scope: it must be the same from whatever directory one scans.
+    scope = _once(title(rendered, directory_of(job) or "."), titles)
     return ManifestFile(
-        path=path,
+        path=_once(title(rendered, rendered.subject), paths),
         size=len(output.data),
         data=output.data,
-        scope=path,
+        scope=scope,
         namespace=job.namespace,
         rendered=output.rendered,
     )
@@ -224,8 +229,8 @@ def _once(name: str, titles: dict[str, int]) -> str:
     return name if number == 1 else f"{name} #{number}"
 
 
-def title(rendered: Rendered) -> str:
+def title(rendered: Rendered, directory: str) -> str:
     """Return what a rendering is called: `charts/web (helm template, prod)`."""
     program = "helm template" if rendered.program == "helm" else "kustomize build"
     label = f", {rendered.label}" if rendered.label else ""
-    return f"{rendered.subject} ({program}{label})"
+    return f"{directory} ({program}{label})"

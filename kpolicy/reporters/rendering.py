@@ -75,7 +75,7 @@ def message_with_places(finding: Finding) -> str:
     """Return the message and one sentence for each related place, for formats without any."""
     parts = [one_line(finding.message)]
     if made := finding.details.get(RENDERED, ""):
-        parts.append(f"Made by {one_line(made)}.")
+        parts.append(f"Rendered by {one_line(made)}.")
     for related in finding.related:
         how = f" ({one_line(related.relation)})" if related.relation else ""
         at = one_line(str(related.place.location))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from render_kit import needs, places, scan, settings
-from scan_kit import policy, told
+import pytest
+from render_kit import needs, places, program, scan, settings
+from scan_kit import policy, told, write
 
 from kpolicy.rendering.settings import ChartSettings
 
@@ -129,3 +130,59 @@ def test_a_program_that_takes_too_long_is_ended(tmp_path: Path) -> None:
     files = {**FILES, "web/templates/slow.yaml": slow}
     report = scan(tmp_path / "r", files, LATEST, settings=settings(seconds=0.5))
     assert ["took longer than 0.5 s" in i.message for i in report.invalid] == [True]
+
+
+def test_no_name_in_the_tree_is_an_option_of_helm(tmp_path: Path) -> None:
+    marker = tmp_path / "ran"
+    program = tmp_path / "program"
+    program.write_text(f"#!/bin/sh\n: > {marker}\ncat\n")
+    program.chmod(0o755)
+    chart = CHART.replace("name: web", f"name: --post-renderer={program}")
+    report = scan(tmp_path / "r", {**FILES, "web/Chart.yaml": chart}, LATEST)
+    assert not marker.exists()
+    assert len(report.invalid) == 1
+    chosen = ChartSettings("web", release=f"--post-renderer={program}", namespace="--debug")
+    report = scan(tmp_path / "s", FILES, LATEST, settings=settings(charts=(chosen,)))
+    assert not marker.exists()
+    assert "release name" in report.invalid[0].message
+
+
+def test_fingerprints_do_not_depend_on_where_one_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "r"
+    prints = set()
+    for here in (tmp_path, root / "web"):
+        root.joinpath("web").mkdir(parents=True, exist_ok=True)
+        monkeypatch.chdir(here)
+        (finding,) = scan(root, FILES, LATEST).findings
+        prints.add((finding.fingerprint, finding.scope))
+    assert len(prints) == 1
+
+
+def test_an_interrupted_scan_leaves_nothing_behind(tmp_path: Path) -> None:
+    import os
+    import signal
+    import subprocess
+    import sys
+    import time
+
+    slow = "{{ range $i := until 100000 }}{{ range $j := until 100000 }}{{ end }}{{ end }}\n"
+    scratch = tmp_path / "tmp"
+    scratch.mkdir()
+    write(tmp_path / "r", {**FILES, "web/templates/slow.yaml": slow})
+    program_path = os.path.dirname(program("helm"))  # noqa: PTH120
+    environment = {**os.environ, "PATH": program_path, "TMPDIR": str(scratch)}
+    scanning = subprocess.Popen(
+        [sys.executable, "-m", "kpolicy", "scan", str(tmp_path / "r")],
+        stderr=subprocess.PIPE, stdout=subprocess.PIPE, env=environment,
+    )  # fmt: skip
+    while not list(scratch.glob("kpolicy-render-*/*/tree/web/Chart.yaml")):
+        assert scanning.poll() is None
+        time.sleep(0.05)
+    time.sleep(0.3)
+    scanning.send_signal(signal.SIGINT)
+    _, error = scanning.communicate(timeout=20)
+    assert scanning.returncode == 130
+    assert b"Traceback" not in error
+    assert list(scratch.iterdir()) == []

@@ -159,10 +159,16 @@ class _Application:
             value = _substituted(str(parameter.get("value", "")), environment)
             flag = "--set-string" if parameter.get("forceString") is True else "--set"
             parameters.append((flag, f"{parameter.get('name')}={_escaped(value)}"))
-        for parameter in maps(helm.get("fileParameters")):
+        for number, parameter in enumerate(maps(helm.get("fileParameters"))):
+            key = str(parameter.get("name"))
             name = join(directory, _substituted(text(parameter.get("path")), environment))
-            if name is not None:
-                parameters.append(("--set-file", f"{parameter.get('name')}={name}"))
+            # A key with a comma or an equals sign would name files of its own.
+            if name is None or self.tree.kind(name) != "file" or re.search("[=,]", key):
+                at = self.seen.at(f"{pointer}/helm/fileParameters/{number}")
+                why = f"the file parameter {key} of {self.label} leads to no file"
+                self.followed.problems.append(Invalid(at, why))
+                return
+            parameters.append(("--set-file", f"{key}={name}"))
         inline = []
         if isinstance(helm.get("valuesObject"), dict):
             inline.append(json.dumps(thaw(helm["valuesObject"])))

@@ -153,6 +153,13 @@ def test_what_the_application_says_wins_over_what_is_there(tmp_path: Path) -> No
         ("path: plain\nhelm: {}", "renders a chart that is none", 11),
         ("path: plain\nkustomize: {namePrefix: a}", "has no kustomization", 11),
         ("path: charts/web\nhelm:\n  valueFiles:\n  - none.yaml", '"none.yaml"', 14),
+        ("path: charts/web\nhelm:\n  fileParameters:\n  - {name: a, path: no.txt}", "no file", 14),
+        (
+            "path: charts/web\nhelm:\n  fileParameters:\n"
+            "  - {name: 'a=/etc/passwd,b', path: values-prod.yaml}",
+            "leads to no file",
+            14,
+        ),
         ("path: charts/web\nhelm:\n  valueFiles:\n  - ../../../../x.yaml", "is not there", 14),
     ],
 )

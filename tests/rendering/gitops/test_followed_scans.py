@@ -151,6 +151,14 @@ def test_a_failure_stands_at_the_application(tmp_path: Path, jobs: int) -> None:
     assert "(Application one)" in invalid.message
 
 
+def test_sources_elsewhere_are_said_to_who_asks(tmp_path: Path) -> None:
+    files = {"apps.yaml": application("one", "plain").replace("acme", "other")}
+    report = scan(tmp_path / "r", files, SEEN, settings=settings(repositories=(HERE,)))
+    (note,) = report.notes
+    assert note.detail
+    assert note.message.startswith("Application one is not followed: its source is https://")
+
+
 @needs("helm")
 def test_never_follows_nothing(tmp_path: Path) -> None:
     files = {**CHART, "apps.yaml": application("one", "plain"), "plain/a.yaml": MAP}
