@@ -93,6 +93,12 @@ FAILED = 2
     metavar="N",
     help="Worker processes; 1 = none but this one (default: as many as there are cores).",
 )
+@click.option(
+    "--cluster",
+    metavar="ADDRESS",
+    default="",
+    help="Evaluate on the workers of this Dask scheduler (needs kpolicy[dask]).",
+)
 @click.option("--digest", is_flag=True, help="Say the digest of the scanned resources.")
 @click.option(
     "--expect-digest",
@@ -309,8 +315,9 @@ def request_of(paths: tuple[str, ...], options: Mapping[str, Any]) -> ScanReques
         param_paths=options["param_paths"],
         jobs=options["jobs"],
         engine=options["engine"],
-        cache=not options["no_cache"] and not options["fix"] and not options["diff"],
+        cache=not any(options[name] for name in ("no_cache", "fix", "diff", "cluster")),
         verify_cache=options["verify_cache"],
+        cluster=options["cluster"],
         digest=options["digest"],
         expect_digest=options["expect_digest"],
         results_all=options["results"] == "all",

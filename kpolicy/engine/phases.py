@@ -65,7 +65,11 @@ def run_phases(work: Work, reads: Reads | None = None) -> Phased:
     files = {file.path: file for file in discovery.files}
     plan.patience.expect(len(discovery.files))
     jobs = jobs_for(discovery.files, request.jobs)
-    if jobs > 1:
+    if request.cluster:
+        from kpolicy.engine.cluster import cluster_phase
+
+        tally = cluster_phase(work)
+    elif jobs > 1:
         from kpolicy.engine.workers import parallel_phase
 
         tally = parallel_phase(
@@ -87,7 +91,7 @@ def run_phases(work: Work, reads: Reads | None = None) -> Phased:
     world = world_of(work.config, tally, plan.kinds, files)
     if request.progress is not None:
         request.progress("joining", 0, tally.resource_count)
-    join = join_rows if jobs > 1 else join_whole
+    join = join_rows if jobs > 1 or request.cluster else join_whole
     join(plan, settings, tally, files, world, reads)
     work.clock.lap("join")
     return Phased(tally, world, note)

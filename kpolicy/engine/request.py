@@ -84,6 +84,8 @@ class ScanRequest:
     report_unused_suppressions: bool = False
     render: Literal["", "auto", "never", "always"] = ""
     """Whether charts and overlays are rendered; "" = the configuration's `render.mode`."""
+    cluster: str = ""
+    """The address of a Dask scheduler on whose workers the local phase runs."""
     digest: bool = False
     """Whether the report says the digest of its input."""
     expect_digest: str = ""
