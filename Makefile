@@ -1,7 +1,7 @@
 # Everyday verbs. `make check` is what CI runs.
 PY := .venv/bin/python
 
-.PHONY: setup check test lint format types layers wheel scan bench-cel bench-join bench-scan
+.PHONY: setup check test lint format types layers wheel scan bench-cel bench-join bench-scan bench-peers
 
 setup:        ## a virtual environment with everything
 	python3 -m venv .venv && .venv/bin/pip install --quiet -e '.[dev]'
@@ -28,3 +28,5 @@ bench-join:   ## relation indexes from 1k to 100k resources
 	$(PY) benchmarks/join.py
 bench-scan:   ## whole scans of generated manifests
 	$(PY) benchmarks/scan.py
+bench-peers:  ## beside the linters on PATH
+	$(PY) benchmarks/peers.py
