@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import cast
 
 from kpolicy.cel import checker_errors as complain
 from kpolicy.cel import nodes
 from kpolicy.cel.declarations import Function
 from kpolicy.cel.declared import TYPE_NAMES, Declarations, declared_variables
 from kpolicy.cel.errors import CelError, CelErrors
-from kpolicy.cel.objects import ObjectType, unwrapped
+from kpolicy.cel.objects import MessageType, ObjectType, StructFields, unwrapped
 from kpolicy.cel.types import (
     BOOL,
     BYTES,
@@ -457,10 +458,29 @@ class _Checker:
         return map_of(key or self.unifier.fresh(), value or self.unifier.fresh())
 
     def visit_StructNode(self, node: nodes.StructNode) -> Type:
+        struct = self.declarations.struct(node.name)
         for entry in node.entries:
-            self.visit(entry.value)
-        self.errors.append(complain.no_message_types(self.source, node.offset, node.name))
-        return ERROR
+            kind = self.type_of(entry.value)
+            if struct is None or struct.fields is None:
+                continue
+            name = str(cast(nodes.Constant, entry.key).value)
+            declared = struct.fields.get(name)
+            if declared is None:
+                owner = MessageType(node.name, fields=StructFields(struct))
+                self.errors.append(
+                    complain.no_such_field(
+                        self.source, entry.key.offset, owner, name, struct.fields
+                    )
+                )
+                continue
+            if entry.optional:
+                kind = self.unwrapped_optional(entry.value, kind)
+            if not self.unifier.assign((kind,), (declared,)):
+                self.mismatch(entry.value, declared, kind)
+        if struct is None:
+            self.errors.append(complain.no_message_types(self.source, node.offset, node.name))
+            return ERROR
+        return MessageType(node.name, fields=StructFields(struct))
 
     def joined(self, previous: Type | None, current: Type) -> Type:
         """Return the type that two elements share; `dyn` when they share none."""

@@ -73,12 +73,32 @@ class Macro:
 
 
 @dataclass(frozen=True, slots=True)
+class Struct:
+    """A message type: what a literal `Name{field: value}` makes.
+
+    - `name`: as in the source. With `nested`, `Name.a.b{...}` is one too, a type of its own name.
+    - `fields`: the types of its fields; None = a field of any name and type.
+    - `make`: called with the full name and the fields that are set; pure, fails by raising
+      `CelError(message)`.
+    """
+
+    name: str
+    make: Callable[[str, Mapping[str, Any]], Any]
+    fields: Mapping[str, Type] | None = None
+    nested: bool = False
+
+    def claims(self, name: str) -> bool:
+        """Return whether a literal of this name is one."""
+        return name == self.name or (self.nested and name.startswith(f"{self.name}."))
+
+
+@dataclass(frozen=True, slots=True)
 class Library:
     """A named set of declarations: one file in `kpolicy/cel/library/`, or a plugin's.
 
     `constants` maps names to (type, value); type names such as `net.IP` are constants of type
     `type`. `opaque` maps each Python class of the library's own run-time values to its CEL type;
-    such a class has `__eq__`, `__hash__` and a canonical `__str__`.
+    such a class has `__eq__`, `__hash__` and a canonical `__str__`. `structs` are message types.
     `source` names the specification (spec section, upstream doc).
     `refused` maps variables that exist elsewhere but cannot exist here to the reason, which is
     said instead of "undeclared reference"; a declared variable of that name takes precedence.
@@ -92,3 +112,4 @@ class Library:
     doc: str = ""
     source: str = ""
     refused: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    structs: tuple[Struct, ...] = ()

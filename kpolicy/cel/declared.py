@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 
-from kpolicy.cel.declarations import Function, Library, Overload
+from kpolicy.cel.declarations import Function, Library, Overload, Struct
 from kpolicy.cel.macros import standard_macros
 from kpolicy.cel.standard import standard_functions
 from kpolicy.cel.types import (
@@ -65,6 +65,7 @@ class Declarations:
     """
     refused: Mapping[str, str] = field(default_factory=dict)
     """Names that exist elsewhere but not here, and why (`Library.refused`)."""
+    structs: tuple[Struct, ...] = ()
 
     @classmethod
     def of(
@@ -93,7 +94,10 @@ class Declarations:
         macros = (*standard_macros(), *(macro for lib in libraries for macro in lib.macros))
         names = frozenset(macro.name for macro in macros)
         refused = {name: why for library in libraries for name, why in library.refused.items()}
-        return cls(variables, functions, constants, container, names, results or {}, refused)
+        structs = tuple(struct for library in libraries for struct in library.structs)
+        return cls(
+            variables, functions, constants, container, names, results or {}, refused, structs
+        )
 
     def candidates(self, name: str) -> Iterator[str]:
         """Yield the full names that `name` may stand for, innermost container first."""
@@ -120,6 +124,10 @@ class Declarations:
             if full in self.functions:
                 return self.functions[full]
         return None
+
+    def struct(self, name: str) -> Struct | None:
+        """Return the message type of that name, if declared."""
+        return next((struct for struct in self.structs if struct.claims(name)), None)
 
 
 #: Names of types that are not their names in the language.

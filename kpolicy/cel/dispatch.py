@@ -8,7 +8,7 @@ from typing import Any
 
 from kpolicy.cel.declarations import Library, Overload
 from kpolicy.cel.errors import CelError
-from kpolicy.cel.types import Type
+from kpolicy.cel.types import DYN, STRING, Type, map_of
 from kpolicy.cel.values import class_type, no_overload, type_of
 
 
@@ -132,9 +132,10 @@ class Callee:
 class Functions:
     """The functions of an environment, by name."""
 
-    __slots__ = ("_callees", "_opaque", "_overloads", "_standard")
+    __slots__ = ("_callees", "_opaque", "_overloads", "_standard", "_structs")
 
-    def __init__(self, libraries: Iterable[Library], opaque: Mapping[type, Type]) -> None:
+    def __init__(self, libraries: Sequence[Library], opaque: Mapping[type, Type]) -> None:
+        self._structs = tuple(struct for library in libraries for struct in library.structs)
         overloads: dict[str, dict[str, Overload]] = {}
         for library in libraries:
             for function in library.functions:
@@ -155,6 +156,15 @@ class Functions:
         if key not in self._callees:
             self._callees[key] = self._make(name, arity, member)
         return self._callees[key]
+
+    def struct(self, name: str) -> Callee | None:
+        """Return what makes a message of that name, from the name and its fields."""
+        for struct in self._structs:
+            if struct.claims(name):
+                parameters = (STRING, map_of(STRING, DYN))
+                overload = Overload(f"{struct.name}{{}}", parameters, DYN, struct.make)
+                return Callee(f"{struct.name}{{}}", None, (overload,), self._opaque)
+        return None
 
     def _make(self, name: str, arity: int, member: bool) -> Callee | None:
         from kpolicy.cel.library import standard as library

@@ -92,6 +92,7 @@ class Environment:
             container,
             functions.callee,
             functions.has,
+            functions.struct,
         )
         self._declarations: Declarations | None = None
         self._settled: Mapping[str, str] | None = None

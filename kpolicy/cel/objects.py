@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from kpolicy.cel.types import DYN, Type
 from kpolicy.records import dataclass
+
+if TYPE_CHECKING:
+    from kpolicy.cel.declarations import Struct
 
 
 class Fields(Protocol):
@@ -39,6 +42,32 @@ class ObjectType(Type):
 
     def __str__(self) -> str:
         return self.name.rpartition(".")[2]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MessageType(ObjectType):
+    """A message type (`Struct`): another one fits in its place as little as a map does."""
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class StructFields:
+    """The fields of a message type."""
+
+    __slots__ = ("_struct",)
+
+    def __init__(self, struct: Struct) -> None:
+        self._struct = struct
+
+    def field(self, name: str) -> Type | None:
+        """Return the type of a field, or None if there is none of that name."""
+        fields = self._struct.fields
+        return DYN if fields is None else fields.get(name)
+
+    def names(self) -> Iterable[str]:
+        """Return the names of all fields that are declared."""
+        return self._struct.fields or ()
 
 
 def wrapper_of(base: Type) -> Type:

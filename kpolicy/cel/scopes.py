@@ -123,6 +123,8 @@ class Names:
     callee: Callable[[str, int, bool], Callee | None]
     """The function of a name, number of arguments (with the receiver) and call style."""
     has_function: Callable[[str], bool]
+    struct: Callable[[str], Callee | None]
+    """What makes a message type of a name: a function of that name and the fields."""
 
     def candidates(self, name: str) -> Iterator[str]:
         """Yield the full names that `name` may stand for, innermost container first."""
@@ -293,7 +295,13 @@ class _Resolver:
         )
 
     def visit_StructNode(self, node: StructNode) -> Node:
-        return Failure(node.offset, f"unknown type: {node.name} (there are no message types)")
+        make = self.names.struct(node.name)
+        if make is None:
+            return Failure(node.offset, f"unknown type: {node.name} (there are no message types)")
+        fields = MapNode(node.offset, node.entries)
+        return Apply(
+            node.offset, make, [Constant(node.offset, node.name), self.visit_MapNode(fields)]
+        )
 
     def visit_Comprehension(self, node: Comprehension) -> Node:
         ranged = self.visit(node.range)

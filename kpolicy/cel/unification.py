@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kpolicy.cel.objects import ObjectType, unwrapped
+from kpolicy.cel.objects import MessageType, ObjectType, unwrapped
 from kpolicy.cel.types import DYN, STRING, Type, map_of
 
 Mapping = dict[Type, Type]
@@ -141,6 +141,8 @@ def _assignable(mapping: Mapping, left: Type, right: Type) -> bool:
 
 
 def _objects_assignable(mapping: Mapping, left: Type, right: Type) -> bool:
+    if isinstance(left, MessageType) or isinstance(right, MessageType):
+        return left == right
     if isinstance(left, ObjectType) and isinstance(right, ObjectType):
         return True
     plain = map_of(STRING, DYN)
