@@ -239,7 +239,7 @@ def make_plan(
                     units.append(admission_unit(compiled_rule, kinds, len(units), given))
             continue
         units.append(Unit(compiled, Matcher(policy, kinds), params, len(units)))
-    for draft in catalogue.drafts:
+    for draft in (*catalogue.drafts, *catalogue.mutating):
         problems.extend(compile_policy(draft, context)[1])
     _check_param_names(request, catalogue)
     if wrong_params:

@@ -6,7 +6,8 @@
 - `paramKind`: `{"apiVersion", "kind"}` or None;
 - `reasons`: the `reason` of each validation; `audit`: the keys of its `auditAnnotations`, whose
   expressions stand among the policy's variables under `audit_variable(key)`;
-- `rule`: its name among the rules of one policy; `notes`: what was ignored.
+- `rule`: its name among the rules of one policy; `notes`: what was ignored;
+- `reinvoked`: whether a policy that changes objects runs again when others changed one since.
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ def admission_policy(
     ignore_failure: bool = False,
     rule: str = "",
     joins: bool = False,
+    reinvoked: bool = False,
     notes: Sequence[str] = (),
     **described: Any,
 ) -> Policy:
@@ -76,6 +78,7 @@ def admission_policy(
             "params": [],
             "notes": list(notes),
             "rule": rule,
+            "reinvoked": reinvoked,
         },
     }
     described.setdefault(

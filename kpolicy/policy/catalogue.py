@@ -45,6 +45,8 @@ class Catalogue:
     """Relations declared in policy files."""
     drafts: tuple[Policy, ...] = ()
     """Policies with problems (see `Loaded.drafts`)."""
+    mutating: tuple[Policy, ...] = ()
+    """Policies that change objects (see `Loaded.mutating`)."""
     stored: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}))
     """What compiling gave earlier, by id, where a cache had it (see `kpolicy.policy.stored`)."""
     key: str = ""
@@ -222,6 +224,7 @@ def build(
     texts: dict[str, str] = {}
     relations: list[RelationDeclaration] = []
     drafts: list[Policy] = []
+    mutating: list[Policy] = []
     parts: list[Part] = []
     defaults: dict[str, Defaults] = {}
     for file in files:
@@ -232,6 +235,7 @@ def build(
         wrong.extend(loaded.problems)
         relations.extend(loaded.relations)
         drafts.extend(loaded.drafts)
+        mutating.extend(loaded.mutating)
         parts.extend(loaded.parts)
     for format_ in formats if parts else ():
         own = [part for part in parts if part.kind == format_.name]
@@ -245,6 +249,7 @@ def build(
         from kpolicy.policy.vap_parts import assemble
 
         found, wrong = assemble(found, parts, wrong)
+        mutating, wrong = assemble(mutating, parts, wrong, "map-binding")
     notes = [part.data["text"] for part in parts if part.kind == "note"]
     found.extend(python)
     wrong.extend(p for p in duplicates(found) if p not in wrong)
@@ -257,5 +262,6 @@ def build(
         MappingProxyType(texts),
         tuple(relations),
         tuple(drafts),
+        tuple(mutating),
         notes=tuple(notes),
     )

@@ -84,6 +84,7 @@ class CompiledPolicy:
     filters: Mapping[str, Program] = field(default_factory=lambda: MappingProxyType({}))
     variables: Mapping[str, Program] = field(default_factory=lambda: MappingProxyType({}))
     validations: tuple[CompiledValidation, ...] = ()
+    mutations: tuple[Program, ...] = ()
     questions: tuple[Question, ...] = ()
     """The relations it asks for, in the order in which they are written; filters have none."""
     references: frozenset[str] = frozenset()
@@ -120,14 +121,24 @@ class CompileContext:
         """Return the CEL environment in which these variables exist."""
         found = self._environments.get(names)
         if found is None:
-            from kpolicy import cel
-
-            variables: dict[str, Type] = dict.fromkeys(names, DYN)
-            found = cel.Environment(
-                variables=variables, libraries=self.libraries, lenient_presence=True
-            )
-            self._environments[names] = found
+            found = self._environments[names] = self._made(names)
         return found
+
+    def _made(self, names: tuple[str, ...], *more: Library) -> Any:
+        from kpolicy import cel
+
+        variables: dict[str, Type] = dict.fromkeys(names, DYN)
+        libraries = (*self.libraries, *more)
+        return cel.Environment(variables=variables, libraries=libraries, lenient_presence=True)
+
+    def compile_mutation(self, source: str, names: tuple[str, ...], patch_type: str) -> Program:
+        """Return the program of a mutation, which makes types of its own. Raises `CelError`."""
+        from kpolicy.cel.library.mutation import JSON_PATCH, LIBRARY, OBJECT
+        from kpolicy.cel.types import list_of
+
+        expected = OBJECT if patch_type == "ApplyConfiguration" else list_of(JSON_PATCH)
+        program: Program = self._made(names, LIBRARY).compile(source, expected=expected)
+        return program
 
     def compile(self, source: str, names: tuple[str, ...], expected: Type | None) -> Program:
         """Return the program of `source` where these variables exist. Raises `CelError`."""

@@ -114,12 +114,16 @@ class _Compiler:
         variables: frozenset[str],
         extra: tuple[str, ...] = (),
         roots: tuple[str, ...] = (*ROOTS, "variables"),
+        mutation: str = "",
     ) -> Program | None:
         names = (*roots, *extra)
         if self.policy.metadata.get("no-params"):
             names = tuple(name for name in names if name != "params")
         try:
-            program = self.context.compile(expression.source, names, expected)
+            if mutation:
+                program = self.context.compile_mutation(expression.source, names, mutation)
+            else:
+                program = self.context.compile(expression.source, names, expected)
         except CelError as error:
             self.cel_problem(expression, error, what)
             return None
@@ -223,6 +227,13 @@ def compile_checked(
         if program is not None:
             variables[named.name] = program
     validations = _validations(work, frozenset(known))
+    mutations = [
+        work.compile(
+            mutation.expression, f"mutation {number}", None, frozenset(known),
+            mutation=mutation.patch_type,
+        )
+        for number, mutation in enumerate(policy.mutations, start=1)
+    ]  # fmt: skip
     if work.problems:
         return None, tuple(work.problems)
     references = frozenset().union(*(p.references for p in work.programs))
@@ -235,6 +246,7 @@ def compile_checked(
             filters=MappingProxyType(filters),
             variables=MappingProxyType(variables),
             validations=validations,
+            mutations=tuple(program for program in mutations if program is not None),
             questions=tuple(work.questions),
             references=references,
             joins=joins,

@@ -21,10 +21,9 @@ class Part:
     """What a document gives that is no policy by itself, but part of one in any of the files.
 
     `kind` says what `data` is: a format's name (see `PolicyFormat.assemble`), "vap-binding",
-    "admission-exception" (see `vap_parts`), "note" (`text` is to be said once), or "resource" for a
-    document that no format reads, which may be a parameter of a policy or define its kind.
-    `problem` is what is wrong with it
-    unless somebody takes it.
+    "map-binding", "admission-exception" (see `vap_parts`), "note" (`text` is to be said once), or
+    "resource" for a document that no format reads, which may be a parameter of a policy or define
+    its kind. `problem` is what is wrong with it unless somebody takes it.
     """
 
     kind: str
@@ -45,6 +44,8 @@ class Loaded:
     """Policies with problems, as far as they could be read: never run, but their CEL is checked,
     so that an author sees all that is wrong at once."""
     parts: tuple[Part, ...] = ()
+    mutating: tuple[Policy, ...] = ()
+    """Policies that change objects (`Policy.mutations`): checked, and never part of a scan."""
 
 
 @dataclass(frozen=True, slots=True)

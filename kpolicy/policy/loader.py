@@ -47,6 +47,7 @@ def load_file(
     relations: list[RelationDeclaration] = []
     drafts: list[Policy] = []
     parts: list[Part] = []
+    mutating: list[Policy] = []
     for document in _unlisted(documents):
         loaded = _load_document(document, formats)
         parts.extend(loaded.parts)
@@ -54,12 +55,16 @@ def load_file(
         policies.extend(settle(policy, defaults) for policy in loaded.policies)
         relations.extend(loaded.relations)
         drafts.extend(loaded.drafts)
+        mutating.extend(loaded.mutating)
     if not documents and not problems:
         problems.append(
             Problem("the file holds no policy", SourceLocation(path), "remove it, or write one")
         )
     problems.extend(duplicates(policies))
-    return Loaded(tuple(policies), tuple(problems), tuple(relations), tuple(drafts), tuple(parts))
+    return Loaded(
+        tuple(policies), tuple(problems), tuple(relations), tuple(drafts), tuple(parts),
+        tuple(mutating),
+    )  # fmt: skip
 
 
 def _unlisted(documents: Iterable[SourceNode]) -> Iterable[SourceNode]:

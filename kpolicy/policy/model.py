@@ -125,6 +125,15 @@ class Validation:
 
 
 @dataclass(frozen=True, slots=True)
+class Mutation:
+    """One change that a MutatingAdmissionPolicy makes: what its expression gives is merged into
+    the object, or is a list of operations of a JSON patch."""
+
+    patch_type: Literal["ApplyConfiguration", "JSONPatch"]
+    expression: Expression
+
+
+@dataclass(frozen=True, slots=True)
 class Violation:
     """What a Python policy yields for each thing that is wrong."""
 
@@ -171,3 +180,5 @@ class Policy:
     rules: tuple[Policy, ...] = ()
     """Further policies that decide under the same id, each for a match of its own: what other
     engines call the rules of a policy. Admission policies only."""
+    mutations: tuple[Mutation, ...] = ()
+    """What a policy changes that admits or refuses nothing."""

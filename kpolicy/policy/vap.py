@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from kpolicy.policy.admission import SEVERITY_OF, admission_policy, binding
 from kpolicy.policy.formats import Loaded, Part
-from kpolicy.policy.model import Policy
 from kpolicy.policy.vap_reading import (
     Lenient,
     audit_annotations,
@@ -28,14 +27,10 @@ if TYPE_CHECKING:
 
 GROUP = "admissionregistration.k8s.io"
 VERSIONS = ("v1", "v1beta1", "v1alpha1")
-_TOP = ("apiVersion", "kind", "metadata", "spec", "status")
+TOP = ("apiVersion", "kind", "metadata", "spec", "status")
 _SPEC = (
     "paramKind", "matchConstraints", "validations", "failurePolicy", "auditAnnotations",
     "matchConditions", "variables",
-)  # fmt: skip
-_MUTATING = (
-    "paramKind", "matchConstraints", "variables", "mutations", "failurePolicy",
-    "matchConditions", "reinvocationPolicy",
 )  # fmt: skip
 _BINDING = ("policyName", "paramRef", "matchResources", "validationActions")
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?\Z")
@@ -46,14 +41,14 @@ def load_validating(document: SourceNode) -> Loaded:
     kind = document.get("kind")
     if kind is not None and kind.value == "ValidatingAdmissionPolicyBinding":
         return _load_binding(document)
-    if kind is not None and kind.value == "MutatingAdmissionPolicy":
-        return _load_mutating(document)
-    if kind is not None and kind.value == "MutatingAdmissionPolicyBinding":
-        return Loaded()
+    if kind is not None and str(kind.value).startswith("Mutating"):
+        from kpolicy.policy.map import load_mutating
+
+        return load_mutating(document)
     return _load_policy(document)
 
 
-def _metadata_name(read: Lenient, top: dict[str, SourceNode]) -> str:
+def metadata_name(read: Lenient, top: dict[str, SourceNode]) -> str:
     """Return metadata.name; whatever else metadata holds is not ours to judge."""
     metadata = top.get("metadata")
     node = metadata.get("name") if metadata is not None and metadata.kind == "mapping" else None
@@ -74,9 +69,9 @@ def _metadata_name(read: Lenient, top: dict[str, SourceNode]) -> str:
 def _load_policy(document: SourceNode) -> Loaded:
     read = Lenient(document)
     reader = read.reader
-    _check_version(read, document)
-    top = read.fields(document, "", _TOP, ("metadata", "spec"))
-    name = _metadata_name(read, top)
+    check_version(read, document)
+    top = read.fields(document, "", TOP, ("metadata", "spec"))
+    name = metadata_name(read, top)
     spec = read.fields(top.get("spec"), "spec", _SPEC)
     spec_node = top.get("spec")
     if spec_node is not None and spec_node.kind == "mapping":
@@ -113,40 +108,13 @@ def _load_policy(document: SourceNode) -> Loaded:
     return Loaded((policy,))
 
 
-def _load_mutating(document: SourceNode) -> Loaded:
-    """Return what of a MutatingAdmissionPolicy can be checked, and a note: a gate mutates nothing.
-
-    Its match conditions and variables are compiled as a draft's; its mutations make types of
-    their own (`Object{...}`, `JSONPatch{...}`) and are not.
-    """
-    read = Lenient(document)
-    reader = read.reader
-    _check_version(read, document)
-    top = read.fields(document, "", _TOP, ("metadata", "spec"))
-    name = _metadata_name(read, top)
-    spec = read.fields(top.get("spec"), "spec", _MUTATING, ("matchConstraints", "mutations"))
-    match_resources(read, spec.get("matchConstraints"), "spec.matchConstraints", True)
-    param_kind = read_param_kind(read, spec.get("paramKind"))
-    draft = Policy(
-        id=name,
-        match_conditions=named_expressions(
-            read, spec.get("matchConditions"), "spec.matchConditions", False
-        ),
-        variables=named_expressions(read, spec.get("variables"), "spec.variables", True),
-        location=document.location,
-        metadata={"free-params": param_kind is not None, "no-params": param_kind is None},
-    )
-    text = f"{document.location}: MutatingAdmissionPolicy {name} is not evaluated by a gate"
-    part = Part("note", {"text": text}, document.location)
-    return Loaded((), tuple(reader.problems), drafts=(draft,), parts=(part,))
-
-
 def _listed(spec: dict[str, SourceNode], key: str) -> bool:
     node = spec.get(key)
     return node is not None and (node.kind != "sequence" or bool(node.elements()))
 
 
-def _check_version(read: Lenient, document: SourceNode) -> None:
+def check_version(read: Lenient, document: SourceNode) -> None:
+    """Report a version of the group that is none."""
     node = document.get("apiVersion")
     version = str(node.value).rpartition("/")[2] if node is not None else ""
     if node is not None and version not in VERSIONS:
@@ -159,9 +127,9 @@ def _check_version(read: Lenient, document: SourceNode) -> None:
 def _load_binding(document: SourceNode) -> Loaded:
     read = Lenient(document)
     reader = read.reader
-    _check_version(read, document)
-    top = read.fields(document, "", _TOP, ("metadata", "spec"))
-    name = _metadata_name(read, top)
+    check_version(read, document)
+    top = read.fields(document, "", TOP, ("metadata", "spec"))
+    name = metadata_name(read, top)
     spec = read.fields(top.get("spec"), "spec", _BINDING, ("policyName",))
     actions_node = spec.get("validationActions")
     actions = reader.located_strings(actions_node, "spec.validationActions")

@@ -22,16 +22,21 @@ if TYPE_CHECKING:
 
 
 def assemble(
-    policies: Iterable[Policy], parts: Sequence[Part], problems: Sequence[Problem]
+    policies: Iterable[Policy],
+    parts: Sequence[Part],
+    problems: Sequence[Problem],
+    binding: str = "vap-binding",
 ) -> tuple[list[Policy], list[Problem]]:
     """Return the policies with their parts, and the problems that are left.
+
+    `binding` is the kind of part that binds these policies.
 
     A resource that a policy takes as a parameter, and a CustomResourceDefinition, are no longer
     documents that no format reads.
     """
     bindings: dict[str, list[dict[str, Any]]] = {}
     for part in parts:
-        if part.kind == "vap-binding":
+        if part.kind == binding:
             bindings.setdefault(part.data["policy"], []).append(part.data)
     exceptions = [part.data for part in parts if part.kind == "admission-exception"]
     resources = [part for part in parts if part.kind == "resource"]
