@@ -1,8 +1,10 @@
-"""Builds kpolicy/schemas/data/kubernetes.json.z from the PyPI package `kubernetes-validate`.
+"""Builds the files in kpolicy/schemas/data from the PyPI package `kubernetes-validate`.
 
 That package (Apache-2.0) carries the OpenAPI definitions of Kubernetes (Apache-2.0) for many minor
 releases as JSON Schema. What a checker or a validator needs is kept (no descriptions), and a
-definition that stays the same over releases is stored once. Usage, with the package installed or
+definition that stays the same over releases is stored once. What merging asks (which lists are
+maps or sets, which objects are atomic) is of the newest release and in a file of its own, since a
+scan never needs it. Usage, with the package installed or
 its wheel unpacked somewhere:
 
     python scripts/build_schemas.py [DIRECTORY with v1.N.0-local folders]
@@ -19,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 TARGET = Path(__file__).parents[1] / "kpolicy" / "schemas" / "data" / "kubernetes.json.z"
+MERGING = TARGET.with_name("merging.json")
 
 #: Keywords that say something about values; the rest is prose or for clients.
 KEPT = (
@@ -64,6 +67,28 @@ def definition(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
+def merging(definitions: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return how lists and objects merge, by definition or `definition.field`.
+
+    Lists that are not named are atomic, objects that are not named are granular.
+    """
+    lists: dict[str, list[str]] = {}
+    sets: list[str] = []
+    objects: dict[str, str] = {}
+    for name, schema in sorted(definitions.items()):
+        if "x-kubernetes-map-type" in schema:
+            objects[name] = schema["x-kubernetes-map-type"]
+        for field, below in sorted(schema.get("properties", {}).items()):
+            kind = below.get("x-kubernetes-list-type")
+            if kind == "map":
+                lists[f"{name}.{field}"] = below["x-kubernetes-list-map-keys"]
+            elif kind == "set":
+                sets.append(f"{name}.{field}")
+            if "x-kubernetes-map-type" in below:
+                objects[f"{name}.{field}"] = below["x-kubernetes-map-type"]
+    return {"lists": lists, "sets": sets, "objects": objects}
+
+
 def source_directory() -> Path:
     """Return where the package keeps its schemas."""
     if len(sys.argv) > 1:
@@ -75,7 +100,7 @@ def source_directory() -> Path:
 
 
 def main() -> None:
-    """Write the bundle and say how large it is."""
+    """Write the files and say how large they are."""
     folders = {
         int(match[1]): path
         for path in source_directory().iterdir()
@@ -93,6 +118,8 @@ def main() -> None:
                 variants[-1][1] = minor
             else:
                 variants.append([minor, minor, kept])
+    newest = json.loads((folders[minors[-1]] / "_definitions.json").read_text())["$defs"]
+    MERGING.write_text(json.dumps(merging(newest), indent=1) + "\n")
     bundle = {"minors": minors, "definitions": dict(sorted(definitions.items()))}
     text = json.dumps(bundle, separators=(",", ":")).encode()
     TARGET.parent.mkdir(parents=True, exist_ok=True)

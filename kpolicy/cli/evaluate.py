@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 #: What an expression can read, as in a policy.
 NAMES = ("object", "oldObject", "request", "params", "namespaceObject")
 
+#: Options that mean something for policies alone.
+_OF_MUTATE = {
+    "param_paths": "--params", "operation": "--operation", "user": "--user",
+    "output_format": "--format",
+}  # fmt: skip
+
 
 @click.command("eval")
 @click.argument("expression", required=False, metavar="[EXPR]")
@@ -51,13 +57,57 @@ NAMES = ("object", "oldObject", "request", "params", "namespaceObject")
     help="Print the sub-expressions that decided the value, and the relations asked for.",
 )
 @click.option("--show-python", is_flag=True, help="Print the Python that the expression becomes.")
+@click.option(
+    "--mutate",
+    "policy_paths",
+    multiple=True,
+    metavar="PATH",
+    help="Instead of an expression, run the MutatingAdmissionPolicies in these files on the "
+    "documents, and print these as they are then (repeatable).",
+)
+@click.option(
+    "--params",
+    "param_paths",
+    multiple=True,
+    metavar="PATH",
+    help="With --mutate: files with the policies' parameter resources (repeatable).",
+)
+@click.option(
+    "--operation",
+    type=click.Choice(["CREATE", "UPDATE", "DELETE", "CONNECT"]),
+    default=None,
+    help="With --mutate: request.operation; CREATE if not given.",
+)
+@click.option(
+    "--user",
+    metavar="FILE",
+    default="",
+    help="With --mutate: who request.userInfo is: YAML with username, groups, uid, extra.",
+)
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["yaml", "json"]),
+    default=None,
+    help="With --mutate: how the documents are printed; yaml if not given.",
+)
 @plugin_options
 def evaluate(expression: str | None, **options: Any) -> int:
     """Evaluate one CEL expression on a document.
 
     Its value is printed as JSON. Without EXPR, expressions are read line by line. Variables are
     those of a policy: object, oldObject, request, params, namespaceObject, and what --var declares.
+
+    With --mutate, MutatingAdmissionPolicies are run instead, as an API server would; exit status 1:
+    it would refuse a document.
     """
+    if options["policy_paths"]:
+        from kpolicy.cli.mutating import run_policies
+
+        return run_policies(expression, options)
+    for name, flag in _OF_MUTATE.items():
+        if options[name]:
+            raise click.UsageError(f"{flag} needs --mutate PATH.")
     from kpolicy.cel import DYN, Environment
     from kpolicy.cli.plugins import host_of, report_plugin_problems
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from kpolicy.manifests.model import Invalid, ManifestFile
     from kpolicy.relations.index import Direction
     from kpolicy.relations.model import Relation
+    from kpolicy.snapshot.kinds import Kinds
     from kpolicy.snapshot.resource import Resource
     from kpolicy.snapshot.snapshot import Snapshot
 
@@ -64,8 +65,13 @@ class Workspace:
         )
 
 
-def open_workspace(toolbox: Toolbox, request: ScanRequest, config: Config) -> Workspace:
-    """Read what a scan would read. Raises `ManifestError` where nothing could be read."""
+def open_workspace(
+    toolbox: Toolbox, request: ScanRequest, config: Config, kinds: Kinds | None = None
+) -> Workspace:
+    """Read what a scan would read. Raises `ManifestError` where nothing could be read.
+
+    `kinds` are those known beforehand; None = the toolbox's.
+    """
     from kpolicy.engine.intake import intake
     from kpolicy.engine.local import Tally
     from kpolicy.engine.settings import world_of
@@ -75,7 +81,7 @@ def open_workspace(toolbox: Toolbox, request: ScanRequest, config: Config) -> Wo
     from kpolicy.snapshot.resource import resource_from
     from kpolicy.snapshot.snapshot import Snapshot
 
-    kinds = Kinds.of(toolbox.workload_kinds)
+    kinds = kinds or Kinds.of(toolbox.workload_kinds)
     found = intake(request, toolbox, config)
     tally = Tally(invalid=list(found.invalid))
     for file in found.files:

@@ -45,6 +45,8 @@ class Plan:
     """What is wrong with policies that were chosen, or could have been, and do not run."""
     patience: Patience = field(default_factory=Patience)
     """When the programs are turned into code."""
+    mutating: tuple[Unit, ...] = ()
+    """Policies that change objects: checked with the others, and no part of a scan."""
     _by_kind: dict[tuple[str, str, str, bool], tuple[Unit, ...]] = field(default_factory=dict)
 
     def meeting(self, resource: Resource, joins: bool) -> tuple[Unit, ...]:
@@ -239,8 +241,16 @@ def make_plan(
                     units.append(admission_unit(compiled_rule, kinds, len(units), given))
             continue
         units.append(Unit(compiled, Matcher(policy, kinds), params, len(units)))
-    for draft in (*catalogue.drafts, *catalogue.mutating):
+    for draft in catalogue.drafts:
         problems.extend(compile_policy(draft, context)[1])
+    mutating: list[Unit] = []
+    for policy in catalogue.mutating:
+        from kpolicy.engine.admission.unit import admission_unit
+
+        compiled, found = compile_policy(policy, context)
+        problems.extend(found)
+        if compiled is not None:
+            mutating.append(admission_unit(compiled, kinds, len(mutating), given))
     _check_param_names(request, catalogue)
     if wrong_params:
         raise ConfigError(*wrong_params)
@@ -251,7 +261,7 @@ def make_plan(
             save_catalogue(catalogue, fresh)
     return Plan(
         tuple(units), kinds, relations, catalogue, request.engine, tuple(problems),
-        context.patience,
+        context.patience, tuple(mutating),
     )  # fmt: skip
 
 
@@ -288,7 +298,8 @@ def _admission_inputs(
     toolbox: Toolbox, request: ScanRequest, catalogue: Catalogue
 ) -> tuple[Sequence[Mapping[str, Any]], Kinds]:
     """Return the parameters of admission policies, and the kinds that policy files define too."""
-    if not any("vap" in policy.metadata for policy in catalogue.policies.values()):
+    policies = (*catalogue.policies.values(), *catalogue.mutating)
+    if not any("vap" in policy.metadata for policy in policies):
         return (), Kinds.of(toolbox.workload_kinds)
     from kpolicy.engine.admission.inputs import definitions_of, param_bodies
 

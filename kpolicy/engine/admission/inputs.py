@@ -46,7 +46,7 @@ def definitions_of(
     """Return the kinds that definitions in policy files, or among the parameters, tell of."""
     bodies = [
         body
-        for policy in catalogue.policies.values()
+        for policy in (*catalogue.policies.values(), *catalogue.mutating)
         if "vap" in policy.metadata
         for body in policy.metadata["vap"].get("definitions", ())
     ]

@@ -95,7 +95,7 @@ class World:
         compiled = unit.compiled
         # As in the API server, match conditions see no namespace.
         bindings["namespaceObject"] = None
-        reason, failed = self._conditions()
+        reason, failed = self.conditions()
         if reason:
             return [Decided(-1, "skip", reason)]
         if failed:
@@ -122,7 +122,7 @@ class World:
         decided += self._audit(variables, annotations)
         return decided
 
-    def _conditions(self) -> tuple[str, str]:
+    def conditions(self) -> tuple[str, str]:
         """Return which condition leaves the request out, and the first that failed.
 
         One false condition excludes the request even where another one fails.

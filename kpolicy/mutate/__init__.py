@@ -1,0 +1,1 @@
+"""What MutatingAdmissionPolicies make of an object. No part of a scan: a gate changes nothing."""
