@@ -7,6 +7,8 @@ from typing import Any
 
 import yaml
 
+from kpolicy.strict.node import plain_value
+
 #: A longer text stands in a block of its own.
 _LONG = 72
 
@@ -23,6 +25,10 @@ class _Dumper(yaml.SafeDumper):
 
 def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
     style = "|" if "\n" in value else ">" if len(value) > _LONG else None
+    if not value.replace("\n", "").isprintable():
+        style = '"'
+    if style is None and not isinstance(plain_value(value), str):
+        style = "'"  # Kubernetes reads `y` and `1e3` as no text, whatever other readers do.
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
 

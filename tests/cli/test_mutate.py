@@ -137,11 +137,11 @@ def test_what_a_binding_and_conditions_leave_out_stays(tmp_path: Path) -> None:
     condition = {"name": "not-c", "expression": "object.metadata.name != 'c'"}
     policies = [policy(label("x", "'1'"), matchConditions=[condition]), bound]
     namespace = {"apiVersion": "v1", "kind": "Namespace",
-                 "metadata": {"name": "n", "labels": {"env": "test"}}}  # fmt: skip
-    objects = [pod("a"), pod("b", "n"), pod("c", "n"), namespace]
+                 "metadata": {"name": "ns", "labels": {"env": "test"}}}  # fmt: skip
+    objects = [pod("a"), pod("b", "ns"), pod("c", "ns"), namespace]
     result = run(tmp_path, policies, objects, "--format", "json")
     assert {b["metadata"]["name"]: labels(b) for b in json.loads(result.stdout)["items"]} == {
-        "a": {}, "b": {"x": "1"}, "c": {}, "n": {"env": "test"},
+        "a": {}, "b": {"x": "1"}, "c": {}, "ns": {"env": "test"},
     }  # fmt: skip
     assert 'Pod/c left alone by p: match condition "not-c" is false' in result.stderr
     assert "Pod/a left alone by p: binding p-binding does not meet it" in result.stderr

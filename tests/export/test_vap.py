@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 from scan_kit import policy
 
 from kpolicy import cel
@@ -18,6 +20,8 @@ from kpolicy.export.cost import Estimate, estimate
 from kpolicy.export.releases import refused_by
 from kpolicy.export.text import as_yaml
 from kpolicy.export.vap import export_policy
+from kpolicy.manifests.model import Limits
+from kpolicy.manifests.yaml_documents import Parsed, parse
 from kpolicy.plugins.manager import make_toolbox
 
 ENVIRONMENT = cel.Environment(libraries=cel.kubernetes_libraries())
@@ -238,6 +242,19 @@ def test_releases_accept_what_the_release_before_them_had(
     source: str, release: tuple[int, int], accepted: bool
 ) -> None:
     assert (refused_by(ENVIRONMENT.parse(source), release) is None) is accepted
+
+
+@given(
+    st.dictionaries(
+        st.text(max_size=8) | st.sampled_from(["y", "n", "1e3", "0o7", "~"]),
+        st.text(max_size=100) | st.sampled_from(["y", "NO", "1_0", ".5", "0b1", "1e3", "null", ""]),
+    )
+)
+def test_texts_stay_texts_to_kubernetes(texts: dict[str, str]) -> None:
+    written = as_yaml([{"data": texts}]).encode("utf-8", "replace")
+    (document,) = parse(written, Limits())
+    assert isinstance(document, Parsed)
+    assert document.body == {"data": texts}
 
 
 def test_yaml_reads_back(tmp_path: Path) -> None:
