@@ -245,12 +245,15 @@ def build(
             wrong.extend(made.problems)
             drafts.extend(made.drafts)
             parts.extend(made.parts)
+    notes = [part.data["text"] for part in parts if part.kind == "note"]
     if parts:
-        from kpolicy.policy.vap_parts import assemble
+        from kpolicy.policy.vap_parts import assemble, bystanders
 
         found, wrong = assemble(found, parts, wrong)
         mutating, wrong = assemble(mutating, parts, wrong, "map-binding")
-    notes = [part.data["text"] for part in parts if part.kind == "note"]
+        if mutating or any("vap" in policy.metadata for policy in found):
+            unused, wrong = bystanders(parts, wrong)
+            notes += unused
     found.extend(python)
     wrong.extend(p for p in duplicates(found) if p not in wrong)
     by_id: dict[str, Policy] = {}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from kpolicy.location import SourceLocation
 from kpolicy.policy.admission import severity_of_actions
 from kpolicy.policy.model import Expression, NamedExpression, Policy
-from kpolicy.snapshot.kinds import custom_kind_of
+from kpolicy.snapshot.kinds import Kinds, custom_kind_of, split_api_version
 
 if TYPE_CHECKING:
     from kpolicy.errors import Problem
@@ -89,6 +89,31 @@ def assemble(
         found.append(assembled(policy))
     left = [problem for problem in problems if id(problem) not in taken]
     return found, left
+
+
+def bystanders(
+    parts: Sequence[Part], problems: Sequence[Problem]
+) -> tuple[list[str], list[Problem]]:
+    """Return notes of resources beside admission policies that none of them uses, and the problems
+    that are left.
+
+    A parameter file may well hold more than one policy takes, and a Namespace. Kinds that nobody
+    knows stay a problem: they may be policies that no format reads.
+    """
+    resources = [part for part in parts if part.kind == "resource"]
+    defined = [custom_kind_of(part.data["body"]) for part in resources]
+    kinds = Kinds.of((), tuple(kind for kind in defined if kind is not None))
+    open_ = {id(problem) for problem in problems}
+    notes: list[str] = []
+    told: set[int] = set()
+    for part in resources:
+        body = part.data["body"]
+        group, _ = split_api_version(str(body.get("apiVersion")))
+        kind = str(body.get("kind"))
+        if id(part.problem) in open_ and kinds.knows(group, kind):
+            told.add(id(part.problem))
+            notes.append(f"{part.location}: no policy takes this {kind} as a parameter: left aside")
+    return notes, [problem for problem in problems if id(problem) not in told]
 
 
 def _excepted(policy: Policy, exceptions: Sequence[dict[str, Any]]) -> Iterator[NamedExpression]:

@@ -237,9 +237,24 @@ def test_a_definition_and_parameters_may_stand_in_a_policy_file(tmp_path):
     assert not report.problems
 
 
-def test_what_no_policy_takes_is_still_a_problem(tmp_path):
-    report = run(tmp_path, [by_config(), limits(), resource("v1", "Secret")], [deployment()])
-    assert [p.message for p in report.problems] == ['no policy format reads "v1"']
+def test_what_no_policy_takes_is_noted_where_its_kind_is_known(tmp_path):
+    custom = resource("example.com/v1", "Limit", "unused")
+    beside = [resource("v1", "Secret"), definition("Namespaced"), custom]
+    report = run(tmp_path, [by_config(), limits(), *beside], [deployment()])
+    assert not report.problems
+    unused = [n.message for n in report.notes if "no policy takes this" in n.message]
+    assert [text.partition("no policy takes this ")[2] for text in unused] == [
+        "Secret as a parameter: left aside",
+        "Limit as a parameter: left aside",
+    ]
+
+
+def test_what_may_be_a_policy_that_no_format_reads_is_a_problem(tmp_path):
+    strange = resource("policies.example.com/v1", "StrictPolicy")
+    report = run(tmp_path, [by_config(), limits(), strange], [deployment()])
+    assert [p.message for p in report.problems] == [
+        'no policy format reads "policies.example.com/v1"'
+    ]
 
 
 def test_a_list_as_kubectl_prints_it(tmp_path):
