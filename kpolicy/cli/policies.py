@@ -201,6 +201,12 @@ def docs(ids: tuple[str, ...], **options: Any) -> int:
 
 @policies.command()
 @click.argument("paths", nargs=-1, metavar="[PATH ...]")
+@click.option(
+    "--status",
+    is_flag=True,
+    help="Print, as YAML, what an API server writes into status.typeChecking of "
+    "ValidatingAdmissionPolicies.",
+)
 @loading_options
 def check(paths: tuple[str, ...], **options: Any) -> int:
     """Check policies: their format, and every CEL expression in them.
@@ -221,6 +227,14 @@ def check(paths: tuple[str, ...], **options: Any) -> int:
     options["policy_paths"] = (*options["policy_paths"], *paths)
     loaded = load(options, strict=False)
     of_paths = set(check_paths(paths)) if paths else None
+    if options["status"]:
+        from kpolicy.cli.checking import type_checking
+        from kpolicy.cli.files import write_stdout
+        from kpolicy.export.text import as_yaml
+
+        write_stdout(as_yaml(type_checking(loaded, of_paths)))
+        report_problems(loaded.catalogue.problems)
+        return 2 if loaded.catalogue.problems else report_plugin_problems(loaded.host)
     count, problems, warnings = check_policies(loaded, of_paths)
     report_problems([replace(w, message=f"warning: {w.message}") for w in warnings])
     if problems:

@@ -22,6 +22,7 @@ from kpolicy.errors import Problem
 from kpolicy.policy.constraints import rule_meets
 from kpolicy.policy.matching import Matcher
 from kpolicy.policy.object_types import KnownFields, pod_function_types, type_of_schema
+from kpolicy.policy.type_checking import params_type, request_type
 from kpolicy.records import dataclass
 from kpolicy.snapshot.kinds import Kinds, matcher, scope_groups
 
@@ -138,11 +139,13 @@ class SchemaChecker:
         met = _matched(policy, self._kinds, self.schemas)
         if not met:
             return SchemaReport()
-        params = _type_of_params(policy)
+        params, request = _type_of_params(policy), DYN
+        if "vap" in policy.metadata:
+            params, request = wrapper_of(params_type(policy, self.schemas)), request_type()
         walk = _Walk(
             policy,
             self.context,
-            [self._meeting(kind, schema, params) for kind, schema in met],
+            [self._meeting(kind, schema, params, request) for kind, schema in met],
             # Kubernetes itself only warns of what it finds so in a ValidatingAdmissionPolicy.
             lenient="vap" in policy.metadata
             or _names_unknown_kinds(policy, self._kinds, self.schemas),
@@ -160,7 +163,7 @@ class SchemaChecker:
         _check_validations(walk, compiled)
         return SchemaReport(tuple(walk.errors), tuple(walk.warnings), tuple(walk.mistyped))
 
-    def _meeting(self, name: str, schema: Schema, params: Type) -> Meeting:
+    def _meeting(self, name: str, schema: Schema, params: Type, request: Type) -> Meeting:
         if self._declarations is None:
             base: Declarations = self.context.environment(("object",)).declarations()
             results = pod_function_types(self.schemas)
@@ -170,7 +173,7 @@ class SchemaChecker:
         variables = {
             "object": kind,
             "oldObject": wrapper_of(kind),
-            "request": DYN,
+            "request": request,
             "params": params,
             "namespaceObject": DYN if namespace is None else wrapper_of(self._type_of(namespace)),
         }

@@ -105,3 +105,34 @@ def decisions(report: Report) -> dict[str, str]:
 def messages(report: Report) -> list[str]:
     """Return the messages of all findings, in order."""
     return [finding.message for finding in report.findings]
+
+
+#: A definition of example.com/v1 Widget, whose spec has the integer `size`.
+CUSTOM_KIND: dict[str, Any] = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {"name": "widgets.example.com"},
+    "spec": {
+        "group": "example.com",
+        "scope": "Namespaced",
+        "names": {"kind": "Widget", "plural": "widgets"},
+        "versions": [
+            {
+                "name": "v1",
+                "served": True,
+                "storage": True,
+                "schema": {
+                    "openAPIV3Schema": {
+                        "type": "object",
+                        "properties": {
+                            "spec": {
+                                "type": "object",
+                                "properties": {"size": {"type": "integer"}},
+                            }
+                        },
+                    }
+                },
+            }
+        ],
+    },
+}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kpolicy.errors import Problem, UsageError
@@ -44,14 +44,18 @@ def definitions_of(
     catalogue: Catalogue, params: Iterable[Mapping[str, Any]]
 ) -> tuple[CustomKind, ...]:
     """Return the kinds that definitions in policy files, or among the parameters, tell of."""
-    bodies = [
-        body
-        for policy in (*catalogue.policies.values(), *catalogue.mutating)
-        if "vap" in policy.metadata
-        for body in policy.metadata["vap"].get("definitions", ())
-    ]
-    found = (custom_kind_of(body) for body in (*bodies, *params))
+    found = (custom_kind_of(body) for body in (*definition_bodies(catalogue), *params))
     return tuple(dict.fromkeys(kind for kind in found if kind is not None))
+
+
+def definition_bodies(catalogue: Catalogue) -> Iterator[Mapping[str, Any]]:
+    """Yield the CustomResourceDefinitions that stand beside policies, each once."""
+    seen: set[int] = set()
+    for policy in (*catalogue.policies.values(), *catalogue.mutating):
+        for body in policy.metadata.get("vap", {}).get("definitions", ()):
+            if id(body) not in seen:
+                seen.add(id(body))
+                yield body
 
 
 def admission_notes(
