@@ -1,7 +1,7 @@
 # Everyday verbs. `make check` is what CI runs.
 PY := .venv/bin/python
 
-.PHONY: setup check test lint format types layers wheel scan bench-cel bench-join bench-scan bench-peers
+.PHONY: setup check test lint format types layers wheel scan bench bench-cel bench-join bench-scan bench-peers
 
 setup:        ## a virtual environment with everything
 	python3 -m venv .venv && .venv/bin/pip install --quiet -e '.[dev]'
@@ -22,6 +22,8 @@ wheel:        ## build, install elsewhere, scan
 	bash .ci/smoke-wheel
 scan:         ## the main job on the bundled examples
 	.venv/bin/kpolicy scan examples/
+bench:        ## everything, into benchmarks/RESULTS.md and the plots (SIZES=1,1000 for less)
+	$(PY) benchmarks/results.py $(if $(SIZES),--sizes $(SIZES))
 bench-cel:    ## the language against hand-written Python and its peers
 	$(PY) benchmarks/cel.py
 bench-join:   ## relation indexes from 1k to 100k resources

@@ -1,13 +1,16 @@
 """Time `kpolicy scan` from a cold start, as a user runs it: a process for each run.
 
-    python benchmarks/scan.py [--sizes 1,1000,10000] [--jobs 1,2] [--real DIRECTORY] [--write]
+    python benchmarks/scan.py [--sizes 1,1000,10000] [--jobs 1,2] [--real DIRECTORY]
+                              [--repeat 5] [--anew] [--render] [--write]
 
 Cold means that no scan result is cached (`--no-cache`); compiled policies are, since they are made
 once for each installation. For each size the manifests of `generate.py` are scanned `--repeat`
 times; the median is reported, with the findings as a check that the work was done. `--real` adds a
 directory of real files. A further table gives the reading alone, without evaluation, on one core;
 another one scans from the cache: nothing changed, and one file edited.
-With `--write` the tables replace the section "Scan" of RESULTS.md.
+What was measured is kept in results.json, input by input: a command that was stopped goes on where
+it was, `--anew` begins again, and `--render` measures nothing. With `--write` (or `--render`) the
+tables replace the section "Scan" of RESULTS.md, and scan.svg is drawn.
 """
 
 from __future__ import annotations
@@ -17,7 +20,6 @@ import compileall
 import importlib.util
 import json
 import os
-import platform
 import random
 import re
 import shutil
@@ -27,13 +29,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
+import store
 from generate import generate
+from plot import chart
 
-RESULTS = Path(__file__).with_name("RESULTS.md")
-BEGIN, END = "<!-- scan: begin -->", "<!-- scan: end -->"
+PLOT = store.HERE / "scan.svg"
 
 READ = """
 import sys, time
@@ -137,8 +141,10 @@ def measure(name: str, target: Path, jobs: int, repeat: int, more: list[str]) ->
     )
 
 
-def again_row(name: str, target: Path, repeat: int, more: list[str], seed: int) -> str:
-    """Return a table row for scanning a copy of `target` again: kept, unchanged, one file edited.
+def again(name: str, target: Path, repeat: int, more: list[str], seed: int) -> list[float]:
+    """Return what scanning a copy of `target` again takes: kept, unchanged, one file edited.
+
+    Seconds and processor seconds of each, medians.
 
     The runs alternate, so that a noise of the machine meets all of them.
     """
@@ -162,12 +168,14 @@ def again_row(name: str, target: Path, repeat: int, more: list[str], seed: int) 
         fresh = run(copy, 0, more)
         if fresh.summary != times["edited"][-1].summary:
             raise SystemExit(f"{name}: a cached scan does not report what another one does")
-    figures = [
-        f"{statistics.median(one.seconds for one in times[kind]):.3f} "
-        f"| {statistics.median(one.cpu_seconds for one in times[kind]):.3f}"
+    return [
+        statistics.median(figures)
         for kind in kinds
+        for figures in (
+            [one.seconds for one in times[kind]],
+            [one.cpu_seconds for one in times[kind]],
+        )
     ]
-    return f"| {name} | {' | '.join(figures)} |"
 
 
 def edit(path: Path) -> None:
@@ -178,8 +186,11 @@ def edit(path: Path) -> None:
     )
 
 
-def read_row(name: str, target: Path, repeat: int) -> str:
-    """Return a table row for reading `target` without evaluating anything, on one core."""
+def reading(target: Path, repeat: int) -> list[float]:
+    """Return what reading `target` takes without evaluating anything, on one core.
+
+    Files, documents, bytes, processor seconds to find and to read them, the best of `repeat`.
+    """
     best: list[float] | None = None
     for _ in range(repeat):
         done = subprocess.run(
@@ -189,11 +200,7 @@ def read_row(name: str, target: Path, repeat: int) -> str:
         if best is None or figures[4] < best[4]:
             best = figures
     assert best is not None
-    files, documents, size, finding, reading = best
-    return (
-        f"| {name} | {files:,.0f} | {documents:,.0f} | {size / 1e6:.1f} | {finding:.3f} "
-        f"| {reading:.3f} | {files / reading:,.0f} | {size / reading / 1e6:.1f} |"
-    )
+    return best
 
 
 def inputs(
@@ -208,26 +215,110 @@ def inputs(
         yield f"real: {path.name}", path
 
 
-def write(section: str) -> None:
-    """Put `section` into RESULTS.md, leaving the rest of the file as it is."""
-    text = RESULTS.read_text() if RESULTS.exists() else "# Results\n"
-    block = f"{BEGIN}\n{section}{END}\n"
-    if BEGIN in text:
-        start, end = text.index(BEGIN), text.index(END) + len(END) + 1
-        text = text[:start] + block + text[end:]
-    else:
-        text = f"{text.rstrip()}\n\n{block}"
-    RESULTS.write_text(text)
+def measured(
+    data: dict[str, Any], name: str, target: Path, options: argparse.Namespace, more: list[str]
+) -> None:
+    """Add to `data` what is not there yet of one input, and keep each part as it is made."""
+    entry = data.setdefault("scan", {}).setdefault(name, {"jobs": {}})
+    # One run of what takes long says as much as five.
+    repeat = options.repeat if manifests_of(name) < 50_000 else min(options.repeat, 3)
+    for jobs in options.jobs:
+        if str(jobs) not in entry["jobs"]:
+            load = os.getloadavg()[0]
+            row = measure(name, target, jobs, repeat, more)
+            print(row, flush=True)
+            entry["jobs"][str(jobs)] = {**asdict(row), "runs": repeat, "load": load}
+            store.save(data)
+    if "reading" not in entry:
+        entry["reading"] = reading(target, repeat)
+        store.save(data)
+    if options.again and "again" not in entry:
+        entry["again"] = again(name, target, repeat, more, options.seed)
+        print(again_cells(name, entry["again"]), flush=True)
+        store.save(data)
 
 
-def machine() -> str:
-    """Return what the figures were measured on."""
-    model = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        match = re.search(r"model name\s*:\s*(.+)", info.read_text())
-        model = match[1] if match else model
-    return f"{os.cpu_count()} cores ({model}), Python {platform.python_version()}"
+def manifests_of(name: str) -> int:
+    """Return the number of manifests in an input of this name; 0 where it was not generated."""
+    count, _, rest = name.partition(" ")
+    return int(count.replace(",", "")) if rest == "generated" else 0
+
+
+def again_cells(name: str, figures: list[float]) -> str:
+    """Return the table row of scans from the cache."""
+    return f"| {name} | {' | '.join(f'{figure:.3f}' for figure in figures)} |"
+
+
+def reading_cells(name: str, figures: list[float]) -> str:
+    """Return the table row of reading alone."""
+    files, documents, size, finding, seconds = figures
+    return (
+        f"| {name} | {files:,.0f} | {documents:,.0f} | {size / 1e6:.1f} | {finding:.3f} "
+        f"| {seconds:.3f} | {files / seconds:,.0f} | {size / seconds / 1e6:.1f} |"
+    )
+
+
+def section(data: dict[str, Any]) -> str:
+    """Return the section "Scan" of RESULTS.md."""
+    entries = data["scan"]
+    names = [field.name for field in fields(Row)]
+    every = [found for entry in entries.values() for found in entry["jobs"].values()]
+    rows = [Row(*(found[name] for name in names)) for found in every]
+    lines = [
+        "## Scan",
+        "",
+        f"`python benchmarks/scan.py` on {data['machine']}; median of "
+        f"{'/'.join(str(runs) for runs in sorted({found['runs'] for found in every}))} runs, "
+        "start-up included, no cached results. CPU seconds are those of all processes, peak "
+        "memory is that of the largest one. Load of the machine meanwhile: "
+        f"{max(found['load'] for found in every):.1f} (above the number of cores, other work "
+        "slowed these runs). Plot: [scan.svg](scan.svg).",
+        "",
+        "| input | jobs | resources | findings | seconds | CPU s | resources/s | peak MB |",
+        "|---|---|---|---|---|---|---|---|",
+        *map(str, rows),
+        "",
+        "Reading alone (find the files; read, parse and freeze them), CPU seconds, the best run:",
+        "",
+        "| input | files | objects | MB | find s | read s | files/s | MB/s |",
+        "|---|---|---|---|---|---|---|---|",
+        *(reading_cells(name, e["reading"]) for name, e in entries.items() if "reading" in e),
+    ]
+    kept = [again_cells(name, e["again"]) for name, e in entries.items() if "again" in e]
+    if kept:
+        lines += [
+            "",
+            "Scanned again, as many processes as cores: with nothing kept yet and keeping the "
+            "results, with nothing changed since, and with one file edited; seconds, CPU s.",
+            "",
+            "| input | kept: seconds | CPU s | unchanged: seconds | CPU s "
+            "| one file edited: seconds | CPU s |",
+            "|---|---|---|---|---|---|---|",
+            *kept,
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def plot(data: dict[str, Any]) -> str:
+    """Return seconds over generated manifests: cold by number of processes, and from the cache."""
+    series: dict[str, list[tuple[float, float]]] = {}
+    for name, entry in data["scan"].items():
+        count = manifests_of(name)
+        if not count:
+            continue
+        for jobs, found in entry["jobs"].items():
+            label = f"cold, {jobs} process{'es' if jobs != '1' else ''}"
+            series.setdefault(label, []).append((count, found["seconds"]))
+        if "again" in entry:
+            series.setdefault("nothing changed", []).append((count, entry["again"][2]))
+            series.setdefault("one file edited", []).append((count, entry["again"][4]))
+    return chart("kpolicy scan, generated manifests", "manifests", "seconds", series)
+
+
+def render(data: dict[str, Any]) -> None:
+    """Write section and plot."""
+    store.write_section("scan", section(data))
+    PLOT.write_text(plot(data))
 
 
 def numbers(text: str) -> list[int]:
@@ -236,7 +327,7 @@ def numbers(text: str) -> list[int]:
 
 
 def main() -> None:
-    """Read the command line, measure, print the tables and write them if asked."""
+    """Read the command line, measure what is not there yet, and write the tables if asked."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--sizes", type=numbers, default=[1, 1_000, 10_000])
     parser.add_argument("--jobs", type=numbers, default=[1, 2])
@@ -246,74 +337,27 @@ def main() -> None:
     parser.add_argument(
         "--no-again", dest="again", action="store_false", help="measure no scans from the cache"
     )
+    parser.add_argument("--anew", action="store_true", help="forget what was measured before")
+    parser.add_argument("--render", action="store_true", help="measure nothing")
     parser.add_argument("--write", action="store_true", help="replace the section in RESULTS.md")
     options, more = parser.parse_known_args()
     more = [argument for argument in more if argument != "--"]
-
+    if options.render:
+        render(store.read())
+        return
+    data = store.begin("scan", options.anew)
     as_installed()
-    rows: list[str] = []
-    reading: list[str] = []
-    again: list[str] = []
-    loads = [0.0]
     with tempfile.TemporaryDirectory() as directory:
         first = True
         for name, target in inputs(options.sizes, options.real, Path(directory), options.seed):
             if first:
                 run(target, 1, more)  # fills the cache of compiled policies
                 first = False
-            for jobs in options.jobs:
-                loads.append(os.getloadavg()[0])
-                row = measure(name, target, jobs, options.repeat, more)
-                print(row, flush=True)
-                rows.append(str(row))
-            reading.append(read_row(name, target, options.repeat))
-            print(reading[-1], flush=True)
-            if options.again:
-                again.append(again_row(name, target, options.repeat, more, options.seed))
-                print(again[-1], flush=True)
-
-    # Paths of the machine are no part of a result.
-    arguments = [
-        re.sub(r"\S*/", "", argument) for argument in sys.argv[1:] if argument != "--write"
-    ]
-    command = " ".join(["python benchmarks/scan.py", *arguments])
-    section = "\n".join(
-        [
-            "## Scan",
-            "",
-            f"`{command}` on {machine()}; median of {options.repeat} runs, start-up included, "
-            "no cached results. CPU seconds are those of all processes, peak memory is that of the "
-            f"largest one. Load of the machine meanwhile: {max(loads):.1f} (above the number of "
-            "cores, other work slowed these runs).",
-            "",
-            "| input | jobs | resources | findings | seconds | CPU s | resources/s | peak MB |",
-            "|---|---|---|---|---|---|---|---|",
-            *rows,
-            "",
-            "Reading alone (find the files; read, parse and freeze them), CPU seconds, best of "
-            f"{options.repeat}:",
-            "",
-            "| input | files | objects | MB | find s | read s | files/s | MB/s |",
-            "|---|---|---|---|---|---|---|---|",
-            *reading,
-            "",
-        ]
-    )
-    if again:
-        section += "\n" + "\n".join(
-            [
-                "Scanned again, as many processes as cores: with nothing kept yet and keeping the "
-                "results, with nothing changed since, and with one file edited; seconds, CPU s.",
-                "",
-                "| input | kept: seconds | CPU s | unchanged: seconds | CPU s "
-                "| one file edited: seconds | CPU s |",
-                "|---|---|---|---|---|---|---|",
-                *again,
-                "",
-            ]
-        )
+            measured(data, name, target, options, more)
     if options.write:
-        write(section)
+        render(data)
+    else:
+        print(section(data))
 
 
 if __name__ == "__main__":
