@@ -1,10 +1,15 @@
-"""What all tests share: nothing is read from or written to the user's own cache."""
+"""What all tests share: the user's own cache is left alone, and no test leaves threads behind."""
 
 from __future__ import annotations
 
 import os
+import threading
+import time
 
 import pytest
+
+#: Seconds that a thread may take to end.
+PATIENCE = 5
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -22,3 +27,14 @@ def _own_cache(tmp_path_factory):
         os.environ.pop("KPOLICY_CACHE_DIR", None)
     else:
         os.environ["KPOLICY_CACHE_DIR"] = before
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_thread_is_left():
+    """A process with threads is not forked: the tests that come after would test something else."""
+    before = set(threading.enumerate())
+    yield
+    ends = time.monotonic() + PATIENCE
+    while left := set(threading.enumerate()) - before:
+        assert time.monotonic() < ends, f"threads are left: {left}"
+        time.sleep(0.01)

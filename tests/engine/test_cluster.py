@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
-import time
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from kpolicy.engine import ScanRequest, cluster, scan
+from kpolicy.engine import cluster
 from kpolicy.errors import UsageError
-from kpolicy.findings import Report
-from kpolicy.plugins.manager import make_toolbox
+from tests.support.dask_cluster import DaskCluster, dask_cluster, report_of, run_scan
 
-distributed = pytest.importorskip("distributed")
+pytest.importorskip("distributed")
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 WORKLOAD = """\
@@ -39,13 +33,35 @@ kind: Service
 metadata: {{name: app-{n}, namespace: team}}
 spec: {{selector: {{app: app-{other}}}, ports: [{{port: 80}}]}}
 """
+POLICY = """\
+apiVersion: kpolicy.dev/v1
+kind: Policy
+metadata: {name: named}
+spec:
+  severity: error
+  validations: [{expression: object.metadata.name != 'app-7'}]
+"""
+SMALL_SHARDS = """\
+from kpolicy.engine import cluster
+cluster._SHARD_BYTES = 2_000
+"""
+#: One worker dies while shards are sent out.
+KILL = """\
+import os, signal, threading, time
+sent, killed = cluster._with_bytes, []
+def slowly(*arguments):
+    if not killed:
+        killed.append(True)
+        threading.Timer(0.01, os.kill, ({pid}, signal.SIGKILL)).start()
+        time.sleep(0.05)
+    return sent(*arguments)
+cluster._with_bytes = slowly
+"""
 
 
 @pytest.fixture(scope="module")
-def address() -> Iterator[Any]:
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
-    ) as started:
+def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskCluster]:
+    with dask_cluster(tmp_path_factory.mktemp("dask")) as started:
         yield started
 
 
@@ -58,79 +74,61 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(*targets: Path, **options: Any) -> Report:
-    request = ScanRequest(targets=tuple(map(str, targets)), isolated=True, cache=False, jobs=1)
-    report = scan(replace(request, **options), make_toolbox((), False))
-    return replace(report, timings={})
+def test_the_report_is_that_of_one_process(dask: DaskCluster, tree: Path) -> None:
+    for target in (EXAMPLES, tree):
+        alone = report_of(target)
+        assert alone["findings"]
+        assert report_of(target, "--cluster", dask.address, first=SMALL_SHARDS) == alone
 
 
-@pytest.fixture(autouse=True)
-def _small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "_SHARD_BYTES", 2_000)
+def test_policies_of_files_run_there_too(dask: DaskCluster, tree: Path) -> None:
+    (tree / "policy.yml").write_text(POLICY)
+    options = (".", "-p", "policy.yml", "--no-builtin")
+    found = report_of(*options, "--cluster", dask.address, cwd=tree, first=SMALL_SHARDS)
+    assert [finding["policy"] for finding in found["findings"]] == ["named", "named"]
+    assert found == report_of(*options, cwd=tree)
 
 
-def test_the_report_is_that_of_one_process(address: Any, tree: Path) -> None:
-    for targets in ((EXAMPLES,), (tree,)):
-        alone = run(*targets)
-        assert alone.findings
-        assert run(*targets, cluster=address.scheduler_address) == alone
+def test_a_worker_that_is_killed_costs_nothing_but_time(tree: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "dask"
+    folder.mkdir()
+    with dask_cluster(folder) as dask:
+        pid = dask.workers[0]
+        alone = report_of(tree)
+        first = SMALL_SHARDS + KILL.format(pid=pid)
+        assert report_of(tree, "--cluster", dask.address, first=first) == alone
+        assert "Restarting worker" in (folder / "stderr").read_text()
 
 
-def test_policies_of_files_run_there_too(address: Any, tree: Path, monkeypatch: Any) -> None:
-    monkeypatch.chdir(tree)
-    Path("policy.yml").write_text(
-        "apiVersion: kpolicy.dev/v1\nkind: Policy\nmetadata: {name: named}\n"
-        "spec:\n  severity: error\n  validations: [{expression: object.metadata.name != 'app-7'}]\n"
-    )
-    options: dict[str, Any] = {"policy_paths": ("policy.yml",), "builtin": False}
-    found = run(Path(), cluster=address.scheduler_address, **options)
-    assert [finding.policy for finding in found.findings] == ["named", "named"]
-    assert found == run(Path(), **options)
+def test_no_scheduler_is_a_mistake_that_is_told_soon(tree: Path) -> None:
+    soon = f"{SMALL_SHARDS}cluster._PATIENCE = 1\n"
+    done = run_scan(tree, "--cluster", "tcp://127.0.0.1:1", first=soon)
+    assert done.returncode == 2
+    assert "no Dask scheduler at tcp://127.0.0.1:1" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
-def test_a_worker_that_is_killed_costs_nothing_but_time(
-    address: Any, tree: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One worker dies while shards are out; they are run again."""
-    killed = []
+class Workers:
+    """What a client says of a cluster with one worker, which has these versions."""
 
-    def kill() -> None:
-        pids = [worker.process.pid for worker in address.workers.values() if worker.process]
-        os.kill(pids[0], signal.SIGKILL)
-        killed.append(pids[0])
+    def __init__(self, versions: dict[str, str] | None) -> None:
+        self.versions = versions
 
-    sent = cluster._with_bytes
-
-    def slowly(*arguments: Any) -> Any:
-        if not killed:
-            threading.Thread(target=kill).start()
-            time.sleep(0.05)
-        return sent(*arguments)
-
-    alone = run(tree)
-    monkeypatch.setattr(cluster, "_with_bytes", slowly)
-    assert run(tree, cluster=address.scheduler_address) == alone
-    assert killed
+    def run(self, function: Callable[[], Any]) -> dict[str, Any]:
+        assert function is cluster.versions
+        return {} if self.versions is None else {"tcp://w:1": self.versions}
 
 
-def test_no_scheduler_is_a_mistake_that_is_told_soon(
-    tree: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(cluster, "_PATIENCE", 1)
-    with pytest.raises(UsageError, match="no Dask scheduler at tcp:"):
-        run(tree, cluster="tcp://127.0.0.1:1")
-
-
-def test_workers_must_have_the_same_versions(
-    address: Any, tree: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    mine = {**cluster.versions(), "plugin acme": "1.0"}
-    theirs = cluster.versions
-    monkeypatch.setattr(cluster, "versions", lambda: mine)
-    client = distributed.Client(address.scheduler_address, set_as_default=False)
-    try:
-        monkeypatch.setattr(client, "run", lambda _: {"tcp://w:1": theirs()})
-        with pytest.raises(UsageError, match="has plugin acme not installed, but here it is 1"):
-            cluster._check_workers(client, "tcp://s:1")
-    finally:
-        client.close()
+def test_workers_must_have_the_same_versions() -> None:
+    mine = cluster.versions()
+    cluster._check_workers(Workers(mine), "tcp://s:1")  # type: ignore[arg-type]
+    for theirs, said in (
+        (
+            mine | {"kpolicy": "9"},
+            f"worker tcp://w:1 has kpolicy 9, but here it is {mine['kpolicy']}",
+        ),
+        (mine | {"plugin acme": "1"}, "has plugin acme 1, but here it is not installed"),
+        (None, "tcp://s:1 has no workers"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            cluster._check_workers(Workers(theirs), "tcp://s:1")  # type: ignore[arg-type]
