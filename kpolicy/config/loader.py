@@ -35,7 +35,7 @@ KEYS = (
     "params", "policies", "paths", "outside", "scopes", "suppressions", "overrides", "failOn",
     "requireReasons", "plugins", "render",
 )  # fmt: skip
-#: Suffixes of archives, which need a checksum (the policy room reads them).
+#: Suffixes of archives, which need a checksum (`kpolicy.policy` reads them).
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}\Z")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}\Z")

@@ -145,7 +145,7 @@ def test_custom_resources() -> None:
 
 
 def test_nothing_is_read_at_import() -> None:
-    """Importing the room reads no bundle, and neither does the language."""
+    """Importing the package reads no bundle, and neither does the language."""
     code = (
         "import sys; import kpolicy.schemas, kpolicy.cel.environment; "
         "print('msgspec' in sys.modules, 'zlib' in sys.modules and 'celpy' in sys.modules)"
