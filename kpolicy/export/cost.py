@@ -25,10 +25,12 @@ from kpolicy.cel.nodes import (
     Select,
 )
 
-#: What the API server allows one evaluation (PerCallLimit), and a policy with its variables
-#: (RuntimeCELCostBudget). Source: k8s.io/apiserver, pkg/apis/cel/config.go.
-PER_EXPRESSION: Final = 1_000_000
-PER_POLICY: Final = 10_000_000
+#: What an API server allows the estimate of one expression, and of all of one definition. It
+#: estimates rules of custom resources alone, by the sizes in their schemas; admission policies it
+#: stops at a tenth of this at run time. Source: k8s.io/apiextensions-apiserver, apis validation
+#: (StaticEstimatedCostLimit, StaticEstimatedCRDCostLimit).
+PER_EXPRESSION: Final = 10_000_000
+PER_POLICY: Final = 100_000_000
 
 #: How many elements a list or map of an object is taken to have, and how many characters a text.
 ITEMS: Final = 32
@@ -38,9 +40,16 @@ _CHARACTER: Final = 0.1
 _REGEX: Final = 0.25
 #: What making a list or a map costs, whatever it holds.
 _LIST, _MAP = 10, 30
-#: A macro's own work in each round, besides its body.
-_ROUND: Final = 3
-_APPEND: Final = 12
+#: A macro's own work: at its beginning, in each round besides its body, at its end. That of
+#: `all(x, p)` is the fold that cel-go makes of it: `accu && p` while `accu`.
+_MACROS: Final[Mapping[str, tuple[int, int, int]]] = {
+    "all": (0, 3, 1),
+    "exists": (0, 4, 1),
+    "exists_one": (0, 2, 2),
+    "filter": (_LIST, 13, 1),
+    "sortBy": (_LIST, 13, 1),
+}
+_MAKING: Final = (_LIST, 12, 1)
 
 #: Functions that go through the whole receiver, a tenth of a unit a character.
 _TRAVERSING: Final = frozenset((
@@ -115,9 +124,9 @@ class _Walk:
         if node.condition is not None:
             each += self.visit(node.condition).cost
         self.locals = shadowed
-        makes = node.kind not in ("all", "exists", "exists_one")
-        cost = over.cost + rounds * (each + (_APPEND if makes else _ROUND)) + 2
-        if not makes:
+        begin, step, end = _MACROS.get(node.kind, _MAKING)
+        cost = over.cost + begin + rounds * (each + step) + end
+        if node.kind in ("all", "exists", "exists_one"):
             return Estimate(cost)
         element = over.element if node.kind in ("filter", "sortBy") else body.size
         return Estimate(cost, over.size, element)
@@ -133,7 +142,9 @@ class _Walk:
             larger = max((chosen.size, other.size), key=lambda size: size or 0)
             known = None not in (chosen.size, other.size)
             return Estimate(test.cost + max(chosen.cost, other.cost), larger if known else None)
-        if name in ("_&&_", "_||_", "!_", "-_", "_[_]", "_[?_]", "dyn", "type"):
+        if name in ("_&&_", "_||_"):
+            return Estimate(below)
+        if name in ("!_", "-_", "_[_]", "_[?_]", "dyn", "type"):
             return Estimate(below + 1)
         if name in ("_==_", "_!=_"):
             least = min(_characters(size) for size in sizes)
@@ -141,6 +152,8 @@ class _Walk:
         if name == "@in":
             return Estimate(below + _items(sizes[1]))
         if name == "_+_":
+            if any(_is_number(operand) for operand in operands):
+                return Estimate(below + 1)
             return self._plus(below, sizes)
         if name == "orValue":
             alternatives = {size for size in sizes[1:] if size}
@@ -165,6 +178,10 @@ class _Walk:
         total = sum(known) if len(known) == len(sizes) else None
         length = sum(known) + CHARACTERS * (len(sizes) - len(known))
         return Estimate(below + _tenth(length), total)
+
+
+def _is_number(node: Node) -> bool:
+    return isinstance(node, Constant) and isinstance(node.value, (int, float))
 
 
 def _items(size: int | None) -> int:

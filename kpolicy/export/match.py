@@ -72,8 +72,8 @@ def match_conditions(match: Match) -> list[tuple[str, str]]:
     for name, subject, wanted, negated in (
         ("namespaces", "request.namespace", match.namespaces, False),
         ("excluded-namespaces", "request.namespace", match.exclude_namespaces, True),
-        ("names", "object.metadata.name", match.names, False),
-        ("excluded-names", "object.metadata.name", match.exclude_names, True),
+        ("names", "object.metadata.?name.orValue('')", match.names, False),
+        ("excluded-names", "object.metadata.?name.orValue('')", match.exclude_names, True),
     ):
         if wanted:
             found.append((name, ("!" if negated else "") + _any_of(subject, wanted)))

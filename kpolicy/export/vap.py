@@ -287,8 +287,9 @@ class _Writer:
         self.total += cost
         if cost > PER_EXPRESSION:
             raise Refusal(
-                f"an expression may cost {cost:,}; an API server stops at {PER_EXPRESSION:,}", at
-            )
+                f"an expression may cost {cost:,}; an API server lets none pass whose estimate is "
+                f"above {PER_EXPRESSION:,}", at,
+            )  # fmt: skip
         return text
 
 

@@ -106,7 +106,7 @@ def test_namespaces_and_names_become_match_conditions(tmp_path: Path) -> None:
     validations: [{expression: "true"}]
     """
     conditions = {c["name"]: c["expression"] for c in spec(tmp_path, text)["matchConditions"]}
-    assert conditions["names"] == "object.metadata.name in ['web']"
+    assert conditions["names"] == "object.metadata.?name.orValue('') in ['web']"
     assert conditions["excluded-namespaces"].startswith("!request.namespace.matches('^(")
 
 
@@ -198,7 +198,10 @@ def test_a_flattened_list_of_a_for_each_needs_no_flatten(tmp_path: Path) -> None
 def test_what_may_cost_too_much_is_refused_with_the_number(tmp_path: Path) -> None:
     loops = "object.a.all(a, a.b.all(b, b.c.all(c, c.d.all(d, d.matches(object.re)))))"
     found = refusal(tmp_path, f'validations: [{{expression: "{loops}"}}]')
-    assert "an API server stops at 1,000,000" in found.reason
+    assert found.reason == (
+        "an expression may cost 1,751,324,867; an API server lets none pass whose estimate is "
+        "above 10,000,000"
+    )
 
 
 @pytest.mark.parametrize(
@@ -209,7 +212,12 @@ def test_what_may_cost_too_much_is_refused_with_the_number(tmp_path: Path) -> No
         ("'abc' == 'abc'", 1),
         ("'a'.startsWith('abcdefghijkl')", 2),
         ("x ? [1].size() : y", 1 + 11),
-        ("[1, 2].all(i, i > 0)", 10 + 2 * (2 + 3) + 2),
+        ("a && b || !c", 1 + 1 + 2),
+        ("[1, 2].all(i, i > 0)", 10 + 2 * (2 + 3) + 1),
+        ("[1, 2].exists(i, i > 0)", 10 + 2 * (2 + 4) + 1),
+        ("[1, 2].map(i, i + 1)", 10 + 10 + 2 * (2 + 12) + 1),
+        ("[1, 2].filter(i, i > 0)", 10 + 10 + 2 * (2 + 13) + 1),
+        ("[1, 2].filter(i, i > 0).all(i, true)", (10 + 10 + 2 * (2 + 13) + 1) + 2 * 3 + 1),
         ("'0123456789'.matches('abcd')", 2),
     ],
 )
