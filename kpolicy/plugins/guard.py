@@ -7,7 +7,7 @@ source as an `Invalid` input. A relation that fails gives no entries, and its fa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +17,9 @@ from kpolicy.errors import PluginError, Problem
 
 if TYPE_CHECKING:
     from kpolicy.cel.declarations import Library, Overload
+    from kpolicy.location import SourceLocation
     from kpolicy.manifests.model import Discovery, Source, SourceOptions
-    from kpolicy.policy.formats import Loaded, PolicyFormat
+    from kpolicy.policy.formats import Loaded, Part, PolicyFormat
     from kpolicy.policy.model import PythonCheck, Violation
     from kpolicy.policy.source import SourceNode
     from kpolicy.relations.model import Entry, Relation, Side
@@ -173,38 +174,46 @@ def guard_check(check: PythonCheck, plugin: str, policy: str, calls: PluginCalls
 
 
 def guard_format(format_: PolicyFormat, plugin: str, calls: PluginCalls) -> PolicyFormat:
-    """Return the format so that a failure of its reader is a problem at the document.
+    """Return the format so that a failure of its functions is a problem at the document.
 
-    A document is read in a child process first: what comes of it may hold functions, which no
-    process can send to another.
+    Each is called in a child process first: what comes of it may hold functions, which no process
+    can send to another.
     """
-    load = format_.load
+    load, assemble = format_.load, format_.assemble
     label = f'plugin "{plugin}", hook kpolicy_policy_formats: format "{format_.name}"'
     unit = calls.unit(label, loading=True)
 
-    def timed(document: SourceNode) -> Loaded:
-        with calls.call(unit):
-            return load(document)
-
-    def guarded(document: SourceNode) -> Loaded:
+    def guarded(call: Callable[[], Loaded], location: SourceLocation) -> Loaded:
         from kpolicy.policy.formats import Loaded
 
-        rehearsed(calls, lambda: timed(document))
+        def timed() -> Loaded:
+            with calls.call(unit):
+                return call()
+
+        rehearsed(calls, timed)
         try:
-            loaded = timed(document)
+            loaded = timed()
         except (Ended, DidNotReturn) as error:
-            return Loaded((), (Problem(f"{label} {error}", document.location),))
+            return Loaded((), (Problem(f"{label} {error}", location),))
         except (Exception, SystemExit) as error:
-            what = f"{label} failed: {_words(error)}"
-            return Loaded((), (Problem(what, document.location),))
+            return Loaded((), (Problem(f"{label} failed: {_words(error)}", location),))
         if not isinstance(loaded, Loaded):
             what = f"{label} returned a {type(loaded).__name__}, expected Loaded"
-            return Loaded((), (Problem(what, document.location),))
+            return Loaded((), (Problem(what, location),))
         return replace(
             loaded, policies=tuple(replace(p, plugin=p.plugin or plugin) for p in loaded.policies)
         )
 
-    return replace(format_, load=guarded)
+    def guarded_load(document: SourceNode) -> Loaded:
+        return guarded(lambda: load(document), document.location)
+
+    if assemble is None:
+        return replace(format_, load=guarded_load)
+
+    def guarded_assemble(parts: Sequence[Part]) -> Loaded:
+        return guarded(lambda: assemble(parts), parts[0].location)
+
+    return replace(format_, load=guarded_load, assemble=guarded_assemble)
 
 
 class GuardedSource:

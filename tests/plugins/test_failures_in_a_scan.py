@@ -110,6 +110,21 @@ def kpolicy_policy_formats():
     return [PolicyFormat("acme", "acme.dev/v1", ("Rule",), load)]
 """
 
+ASSEMBLING = """
+from kpolicy import hookimpl
+from kpolicy.policy.formats import Loaded, Part, PolicyFormat
+
+def load(document):
+    return Loaded(parts=(Part("acme", {{}}, document.location),))
+
+def assemble(parts):
+{body}
+
+@hookimpl
+def kpolicy_policy_formats():
+    return [PolicyFormat("acme", "acme.dev/v1", ("Rule",), load, assemble=assemble)]
+"""
+
 
 def filled(template: str, body: str) -> str:
     """Return a plugin with the body of its function."""
@@ -303,6 +318,7 @@ def test_a_source_that_fails_to_read_is_an_invalid_input(
     assert said in invalid["message"]
 
 
+@pytest.mark.parametrize("template", [FORMAT, ASSEMBLING])
 @pytest.mark.parametrize(
     ("body", "said"),
     [
@@ -311,9 +327,14 @@ def test_a_source_that_fails_to_read_is_an_invalid_input(
     ],
 )
 def test_a_policy_format_that_fails_is_a_problem_at_the_document(
-    body: str, said: str, scan: Callable[..., Result], install: Install, tmp_path: Path
+    template: str,
+    body: str,
+    said: str,
+    scan: Callable[..., Result],
+    install: Install,
+    tmp_path: Path,
 ) -> None:
-    install(filled(FORMAT, body))
+    install(filled(template, body))
     rule = tmp_path / "rule.yaml"
     rule.write_text("apiVersion: acme.dev/v1\nkind: Rule\n")
     result = scan("-p", str(rule))
