@@ -29,6 +29,13 @@ LoadedPolicies = Loaded
 
 
 _NO_DEFAULTS = Defaults()
+#: The plugin that reads an engine's policies, by their group.
+_PLUGINS = {
+    "kyverno.io": "kpolicy-kyverno",
+    "policies.kyverno.io": "kpolicy-kyverno",
+    "templates.gatekeeper.sh": "kpolicy-gatekeeper",
+    "constraints.gatekeeper.sh": "kpolicy-gatekeeper",
+}
 
 
 def load_file(
@@ -151,7 +158,9 @@ def _load_document(document: SourceNode, formats: Sequence[PolicyFormat]) -> Loa
             return Loaded((), (Problem(f'"{kind}" is no kind of policy', at, hint),))
     known = sorted({format_.api_version for format_ in formats})
     at = api_node.location if api_node is not None else place
-    hint = did_you_mean(api_version, known) or f"known: {', '.join(known)}"
+    plugin = _PLUGINS.get(api_version.rpartition("/")[0])
+    hint = f"the plugin {plugin} reads it: pip install {plugin}" if plugin else ""
+    hint = hint or did_you_mean(api_version, known) or f"known: {', '.join(known)}"
     problem = Problem(f'no policy format reads "{api_version}"', at, hint)
     part = Part("resource", {"body": document.value}, place, problem)
     return Loaded((), (problem,), parts=(part,))

@@ -39,7 +39,16 @@ class Defaults:
     plugin: str = ""
 
 
+#: What stands beside policies in repositories: how Artifact Hub shows, and kubectl applies them.
+_BESIDE = frozenset(("artifacthub-pkg", "artifacthub-repo", "kustomization"))
+
+
 def is_policy_file(name: str) -> bool:
     """Return whether a file of this name holds policies (tests and hidden files do not)."""
     stem, dot, suffix = name.rpartition(".")
-    return f"{dot}{suffix}" in SUFFIXES and not stem.endswith("_test") and not name.startswith(".")
+    return (
+        f"{dot}{suffix}" in SUFFIXES
+        and not stem.endswith("_test")
+        and not name.startswith(".")
+        and stem not in _BESIDE
+    )

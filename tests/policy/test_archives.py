@@ -101,6 +101,7 @@ def test_a_mistake_inside_has_its_place_and_its_line(suffix: str, here: Path) ->
 def test_tests_hidden_files_and_others_are_left_out_and_order_is_by_path() -> None:
     inside = (
         "b/y.yaml b.yaml a_test.yaml .git/z.yaml __pycache__/z.yaml .h.yaml setup.py a.json c.yml"
+        " kustomization.yaml b/artifacthub-pkg.yml"
     )
     files: dict[str, str | bytes] = dict.fromkeys(inside.split(), "x")
     wanted = ["a.json", "b/y.yaml", "b.yaml", "c.yml"]

@@ -43,3 +43,17 @@ def test_what_no_format_claims(text: str, place: str, message: str) -> None:
     (problem,) = loaded.problems
     assert (str(problem.location), problem.message) == (f"p.yaml:{place}", message)
     assert loaded.policies == ()
+
+
+@pytest.mark.parametrize(
+    ("version", "plugin"),
+    [
+        ("kyverno.io/v1", "kpolicy-kyverno"),
+        ("policies.kyverno.io/v1", "kpolicy-kyverno"),
+        ("templates.gatekeeper.sh/v1", "kpolicy-gatekeeper"),
+        ("constraints.gatekeeper.sh/v1beta1", "kpolicy-gatekeeper"),
+    ],
+)
+def test_the_plugin_that_reads_another_engines_policies_is_named(version: str, plugin: str) -> None:
+    loaded = load_file("p.yaml", f"apiVersion: {version}\nkind: Rule\n", FORMATS)
+    assert f"pip install {plugin}" in loaded.problems[0].hint
