@@ -297,7 +297,7 @@ def policies_table() -> str:
     for program, bindings, context in recorded:
         again = Program(program.environment, program.source, program.ast, program.result_type)
         left: list[int] = []
-        generated = again._generate()
+        generated = again.generated()
         if generated is not None:
             probe = generated.function(lambda b, c, left=left: left.append(1))
             _quietly(probe, bindings, context)

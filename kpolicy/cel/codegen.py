@@ -13,7 +13,7 @@ from typing import Any
 from kpolicy.cel import placed_ast as ast
 from kpolicy.cel import runtime
 from kpolicy.cel.codegen_calls import Calls
-from kpolicy.cel.codegen_loops import Loops, LoopTooDear
+from kpolicy.cel.codegen_loops import Loops
 from kpolicy.cel.codegen_optionals import Optionals, is_optional
 from kpolicy.cel.cost import multiplies
 from kpolicy.cel.emitter import (
@@ -40,6 +40,7 @@ from kpolicy.cel.scopes import (
     Variable,
     resolved_children,
 )
+from kpolicy.cel.support import LoopTooDear
 from kpolicy.cel.values import MISSING, make_map
 from kpolicy.records import dataclass
 
@@ -61,7 +62,11 @@ class Generated:
     def source(self) -> str:
         """Return the function as Python source, with its constants as comments."""
         notes = [f"# {key} = {_shown(value)}" for key, value in self.constants.items()]
-        return "\n".join([*notes, ast.unparse(self.module)])
+        return "\n".join([*notes, self.code()])
+
+    def code(self) -> str:
+        """Return the function alone as Python source."""
+        return ast.unparse(self.module)
 
 
 def _shown(value: Any) -> str:

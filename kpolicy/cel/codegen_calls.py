@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from kpolicy.cel import placed_ast as ast
@@ -11,7 +11,6 @@ from kpolicy.cel.codegen_optionals import constant_key, is_optional
 from kpolicy.cel.dispatch import Callee
 from kpolicy.cel.emitter import (
     Emitter,
-    Surprise,
     Value,
     call,
     class_is,
@@ -24,13 +23,19 @@ from kpolicy.cel.emitter import (
 from kpolicy.cel.errors import CelError
 from kpolicy.cel.nodes import Constant, ListNode, Node
 from kpolicy.cel.scopes import Apply
+from kpolicy.cel.support import (
+    LARGE,
+    LARGE_IN_LOOP,
+    ByClass,
+    fair_equal,
+    fair_result,
+    refuse_large,
+    small_add,
+    small_contains,
+    small_equal,
+    small_result,
+)
 from kpolicy.cel.types import DURATION, TIMESTAMP
-from kpolicy.cel.values import equal
-
-#: Operands larger than this inside a loop, and results of `+` anywhere, are charged exactly.
-_LARGE = 10_000
-_LARGE_IN_LOOP = 1_000
-_LARGE_MADE_IN_LOOP = 300
 
 #: Types whose values do not grow; a function's result of another type may be large.
 _FIXED: Final = frozenset(
@@ -88,7 +93,7 @@ class Calls(Emitter):
         operands = [self.atom(self.value(argument)) for argument in args]
         codes = [operand.code for operand in operands]
         if callee.cost is not None and (self.loops or callee.cost == "product"):
-            self.emit(ast.Expr(call(self.fixed(_refuse_large), *codes)))
+            self.emit(ast.Expr(call(self.fixed(refuse_large), *codes)))
         contexts = {overload.needs_context for overload in callee.overloads}
         if len(contexts) == 2:
             arguments = ast.List(codes, ast.Load())
@@ -100,7 +105,7 @@ class Calls(Emitter):
         made = call(subscript(table, key), *given)
         if all(overload.result.name in _FIXED for overload in callee.overloads):
             return Value(made)
-        return Value(call(self.fixed(_small_result if self.loops else _fair_result), made))
+        return Value(call(self.fixed(small_result if self.loops else fair_result), made))
 
     # Comparisons
 
@@ -151,7 +156,7 @@ class Calls(Emitter):
         if kinds == {"bool"} or ("string" in kinds and not self.loops):
             return Value(compare(a.code, operator, b.code), "bool")
         a, b = self.atom(a), self.atom(b)
-        exact_equal = _small_equal if self.loops else _fair_equal
+        exact_equal = small_equal if self.loops else fair_equal
         exact: ast.expr = call(self.fixed(exact_equal), a.code, b.code)
         inline = compare(a.code, operator, b.code)
         if unequal:
@@ -159,7 +164,7 @@ class Calls(Emitter):
         test = class_is(a.code, self.fixed(str))
         if self.loops:
             size = call(self.fixed(len), a.code)
-            short = compare(size, ast.Lt(), constant(_LARGE))
+            short = compare(size, ast.Lt(), constant(LARGE))
             test = ast.BoolOp(ast.And(), [test, short])
         return Value(ast.IfExp(test, inline, exact), "bool")
 
@@ -176,14 +181,14 @@ class Calls(Emitter):
         where = self.hold(haystack, self.value(haystack))
         if type(known) is not str and self.kind_of(item) != "string":
             if self.loops:
-                return Value(call(self.fixed(_small_contains), item.code, where.code), "bool")
+                return Value(call(self.fixed(small_contains), item.code, where.code), "bool")
             return Value(call(self.fixed(runtime.contains), item.code, where.code), "bool")
         where = self.require(where, "sized")
         if self.loops and self.kind_of(where) != "map":
             self.refuse_longer(where)
         return Value(compare(item.code, ast.In(), where.code), "bool")
 
-    def refuse_longer(self, value: Value, limit: int = _LARGE_IN_LOOP) -> None:
+    def refuse_longer(self, value: Value, limit: int = LARGE_IN_LOOP) -> None:
         """Surrender when a text or list is so long that it must be charged."""
         size = call(self.fixed(len), value.code)
         self.emit(ast.If(compare(size, ast.Gt(), constant(limit)), [self.surrender()], []))
@@ -202,9 +207,9 @@ class Calls(Emitter):
                 return Value(ast.BinOp(a.code, ast.Add(), b.code), "string")
         if self.kind_of(a) == self.kind_of(b) == "string":
             made = self.atom(Value(ast.BinOp(a.code, ast.Add(), b.code), "string"))
-            self.refuse_longer(made, _LARGE)
+            self.refuse_longer(made, LARGE)
             return made
-        return Value(call(self.fixed(_small_add), a.code, b.code))
+        return Value(call(self.fixed(small_add), a.code, b.code))
 
     def index(self, operand: Node, key: Node) -> Value:
         """Emit `operand[key]`: list positions and string keys inline."""
@@ -256,7 +261,7 @@ class Calls(Emitter):
         if self.kind_of(text) != "string":
             text = self.require(text, "string")
         if self.loops:
-            self.refuse_longer(value, _LARGE)
+            self.refuse_longer(value, LARGE)
         return Value(compare(text.code, ast.In(), value.code), "bool")
 
     def matched(self, receiver: Node, regex: Node) -> Value:
@@ -273,7 +278,7 @@ class Calls(Emitter):
             return Value(call(self.fixed(matches), value.code, constant(known)), "bool")
         value = self.require(self.hold(receiver, value), "string")
         if self.loops:
-            self.refuse_longer(value, _LARGE_IN_LOOP)
+            self.refuse_longer(value, LARGE_IN_LOOP)
         # On bytes RE2 need not count characters, which takes twice as long as the search itself.
         encoded = call(ast.Attribute(value.code, "encode", ast.Load()))
         found = call(self.fixed(search), encoded)
@@ -309,25 +314,6 @@ _SPECIAL: Final[dict[tuple[str, int], Callable[..., Value]]] = {
 }
 
 
-class ByClass(dict[Any, Callable[..., Any]]):
-    """The implementation of a function by the classes of its arguments, filled as they appear."""
-
-    __slots__ = ("_callee", "_single")
-
-    def __init__(self, callee: Callee, *, single: bool) -> None:
-        super().__init__()
-        self._callee = callee
-        self._single = single
-
-    def __missing__(self, classes: Any) -> Callable[..., Any]:
-        found = self._callee.settled((classes,) if self._single else classes)
-        self[classes] = found
-        return found
-
-    def __repr__(self) -> str:
-        return f"overloads of {self._callee.name} by class"
-
-
 def _literal_strings(node: Node) -> frozenset[str] | None:
     """Return the elements of a list literal of strings, else None."""
     if not isinstance(node, ListNode) or node.optional:
@@ -336,59 +322,3 @@ def _literal_strings(node: Node) -> frozenset[str] | None:
     if len(values) != len(node.elements) or not all(type(v) is str for v in values):
         return None
     return frozenset(values)
-
-
-def _small_equal(left: Any, right: Any) -> bool:
-    """Return `equal`, but leave comparing large values to where it is charged."""
-    if runtime.weight(left, _LARGE_IN_LOOP) >= _LARGE_IN_LOOP:
-        raise Surprise
-    return equal(left, right)
-
-
-def _fair_equal(left: Any, right: Any) -> bool:
-    """As `_small_equal`, for a comparison that is made once."""
-    if isinstance(left, (list, tuple, Mapping)) and runtime.weight(left, _LARGE) >= _LARGE:
-        raise Surprise
-    return equal(left, right)
-
-
-def _fair_result(value: Any) -> Any:
-    """Return what a function made, but leave a large result to where it is charged."""
-    if type(value) in _SIZED and len(value) > _LARGE:
-        raise Surprise
-    return value
-
-
-def _small_result(value: Any) -> Any:
-    """As `_fair_result`, for a call that is made often."""
-    if type(value) in _SIZED and len(value) > _LARGE_MADE_IN_LOOP:
-        raise Surprise
-    return value
-
-
-_SIZED: Final = frozenset((str, bytes, list))
-
-
-def _small_contains(needle: Any, haystack: Any) -> bool:
-    if len(haystack) > _LARGE_IN_LOOP and not isinstance(haystack, dict):
-        raise Surprise
-    return runtime.contains(needle, haystack)
-
-
-def _small_add(left: Any, right: Any) -> Any:
-    made = runtime.add(left, right)
-    if isinstance(made, (str, bytes, list)) and len(made) > _LARGE:
-        raise Surprise
-    return made
-
-
-def _refuse_large(*values: Any) -> None:
-    """Leave calls with large operands to where they are charged."""
-    product = 1
-    for value in values:
-        if isinstance(value, (str, bytes)):
-            product *= 1 + len(value) // 10
-        elif isinstance(value, (list, tuple)):
-            product *= 1 + len(value)
-    if product > _LARGE_IN_LOOP:
-        raise Surprise

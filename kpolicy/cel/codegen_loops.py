@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kpolicy.cel import placed_ast as ast
 from kpolicy.cel import runtime
@@ -20,9 +20,10 @@ from kpolicy.cel.emitter import (
     constant,
     name,
 )
-from kpolicy.cel.errors import BudgetExceeded, line_column
+from kpolicy.cel.errors import line_column
 from kpolicy.cel.nodes import Node
 from kpolicy.cel.scopes import Loop
+from kpolicy.cel.support import OverBudget, sorted_pairs
 from kpolicy.cel.values import make_map
 
 #: CPython refuses 20 nested blocks; one is the `try`.
@@ -180,7 +181,7 @@ class Loops(Emitter):
             self.append(result, pair)
         if node.kind == "transformMap":
             return Value(call(self.fixed(make_map), name(result)), "map")
-        return Value(call(self.fixed(_sorted_pairs), name(result)), "list")
+        return Value(call(self.fixed(sorted_pairs), name(result)), "list")
 
     def append(self, result: str, item: ast.expr) -> None:
         """Emit `result.append(item)`."""
@@ -189,28 +190,3 @@ class Loops(Emitter):
     def require_class(self, value: Value, kind: type) -> None:
         """Surrender unless the value is of exactly that class."""
         self.unless(class_is(value.code, self.fixed(kind)))
-
-
-class LoopTooDear(BudgetExceeded):
-    """Raised by generated code: it has its place, so that nothing need be evaluated again."""
-
-
-class OverBudget:
-    """Makes the error of a loop that costs too much."""
-
-    __slots__ = ("budget", "column", "line", "source")
-
-    def __init__(self, budget: int, line: int, column: int, source: str) -> None:
-        self.budget, self.line, self.column, self.source = budget, line, column, source
-
-    def __call__(self) -> LoopTooDear:
-        error = LoopTooDear(self.budget, self.line, self.column)
-        error.source = self.source
-        return error
-
-    def __repr__(self) -> str:
-        return f"BudgetExceeded at {self.line}:{self.column}"
-
-
-def _sorted_pairs(pairs: list[tuple[Any, Any]]) -> list[Any]:
-    return runtime.sort_by([item for item, _ in pairs], [key for _, key in pairs])

@@ -9,6 +9,7 @@ Source: Kubernetes' runtime cost limits.
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 from kpolicy.cel.nodes import Constant, ListNode, MapNode, Node
@@ -57,28 +58,25 @@ def has_loop(root: Node) -> bool:
     return False
 
 
+#: How often a value may stand in the result for one time in the input, before results are weighed.
+_COPIES = 256
+
+
 def multiplies(root: Node) -> bool:
-    """Say whether a tree may hold one value many times over: `[x, x]` with a local `x`.
+    """Say whether a tree may hold one value very many times over: `[x, x]` with a local `x`.
 
     Such an expression, nested, makes a small value that is exponentially large when written out.
+    What makes a map of a few parts of an item does not: its value is a few times as large.
     """
-    pending: list[Node] = [root]
+    mentions: dict[int, int] = {}
+    pending: list[tuple[Node, bool]] = [(root, False)]
     while pending:
-        node = pending.pop()
-        if isinstance(node, (ListNode, MapNode)) and _repeats_a_local(node):
-            return True
-        pending += resolved_children(node)
-    return False
-
-
-def _repeats_a_local(root: Node) -> bool:
-    seen: set[int] = set()
-    pending: list[Node] = [root]
-    while pending:
-        node = pending.pop()
+        node, within = pending.pop()
         if isinstance(node, Local):
-            if node.slot in seen:
-                return True
-            seen.add(node.slot)
-        pending += resolved_children(node)
-    return False
+            if within:
+                mentions[node.slot] = mentions.get(node.slot, 0) + 1
+            continue
+        within = within or isinstance(node, (ListNode, MapNode))
+        pending += [(child, within) for child in resolved_children(node)]
+    # A local may hold what another one is repeated in: their repetitions multiply.
+    return prod(mentions.values()) > _COPIES

@@ -13,6 +13,7 @@ from typing import Any, Final
 from kpolicy.cel import placed_ast as ast
 from kpolicy.cel.nodes import Constant, Node, Select
 from kpolicy.cel.scopes import Apply, Local, Lookup, Variable, resolved_children
+from kpolicy.cel.support import Surprise
 from kpolicy.cel.values import MISSING, Optional
 from kpolicy.records import dataclass
 
@@ -311,10 +312,6 @@ class Emitter:
         if path is not None and isinstance(made.code, ast.Name):
             self.paths[path] = made.code.id
         return made
-
-
-class Surprise(Exception):
-    """Raised by generated code that meets a case it leaves to exact evaluation."""
 
 
 _INFINITY: Final = float("inf")

@@ -121,10 +121,11 @@ class Program:
 
     def python_source(self) -> str:
         """Return the generated code, to be read; '' when the expression is evaluated exactly."""
-        generated = self._generate()
+        generated = self.generated()
         return "" if generated is None else generated.source()
 
-    def _generate(self) -> Generated | None:
+    def generated(self) -> Generated | None:
+        """Return the generated code; None when the expression is evaluated exactly."""
         from kpolicy.cel.codegen import Unsupported, generate
 
         if len(self.source) > _MAX_GENERATED:
@@ -135,7 +136,7 @@ class Program:
             return None
 
     def _compiled(self) -> Callable[..., Any]:
-        generated = self._generate()
+        generated = self.generated()
         if generated is None:
             return self.evaluate_exactly
         try:

@@ -8,14 +8,12 @@ build and all plugins.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from kpolicy import __version__
 from kpolicy.engine.cache_directory import cache_directory, prune, read_entry, write_entry
+from kpolicy.policy.build_digest import build_digest
 from kpolicy.policy.catalogue import Catalogue, PolicyFile
 from kpolicy.policy.model import Policy
 
@@ -23,25 +21,6 @@ from kpolicy.policy.model import Policy
 FORMAT = 1
 #: How many sets of files are remembered.
 _KEPT = 24
-#: The parts of kpolicy that decide what a policy compiles to.
-_PARTS = ("cel", "cel/library", "policy", "strict", "relations", "snapshot", "schemas")
-
-
-def build_digest() -> str:
-    """Return what changes with kpolicy itself: its version and, in a checkout, its files."""
-    root = Path(__file__).parent.parent
-    parts = hashlib.blake2b(__version__.encode(), digest_size=16)
-    for part in _PARTS:
-        try:
-            with os.scandir(root / part) as entries:
-                for entry in sorted(entries, key=lambda e: e.name):
-                    if entry.name.endswith(".py"):
-                        status = entry.stat()
-                        line = f"{part}/{entry.name} {status.st_size} {status.st_mtime_ns}\n"
-                        parts.update(line.encode())
-        except OSError:
-            continue
-    return parts.hexdigest()
 
 
 def key_of(files: Iterable[PolicyFile], plugins: str) -> str:

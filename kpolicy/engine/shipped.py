@@ -1,4 +1,4 @@
-"""The built-in policies as they were compiled when the wheel was built: a first scan is a warm one.
+"""The built-in policies as they were compiled when kpolicy was built: a first scan is a warm one.
 
 The file lies beside the packs in the wheel and is data only, as in the cache of checked policies
 (`kpolicy.engine.policy_cache`). It counts for the very version and texts that it was made from,
@@ -19,6 +19,7 @@ from kpolicy.policy.model import Policy
 
 if TYPE_CHECKING:
     from kpolicy.engine.request import Toolbox
+    from kpolicy.policy.compiled import CompiledPolicy
 
 #: Changes whenever the shape of the file does.
 FORMAT = 1
@@ -74,9 +75,31 @@ def compile_shipped(toolbox: Toolbox) -> bytes:
     """
     import msgspec
 
+    from kpolicy.policy.stored import store_compiled, store_policy
+
+    places, compiled = _compiled(toolbox)
+    pairs = [(store_policy(each.policy), store_compiled(each)) for each in compiled]
+    return msgspec.msgpack.encode((FORMAT, __version__, _digest(places), pairs))
+
+
+def write_expressions(toolbox: Toolbox, build: str) -> str:
+    """Return the text of the module of `kpolicy.policy.prepared`: code for the built-in policies.
+
+    It counts for a build: kpolicy's version for a wheel, the `build_digest` of a checkout. Raises
+    `ValueError` for a policy with a problem.
+    """
+    from kpolicy.cel.prepared import written
+
+    _, compiled = _compiled(toolbox)
+    programs = [(p.program, p.names) for each in compiled for p in each.programs()]
+    head = '"""Generated when kpolicy is built: the code of the built-in policies\' expressions."""'
+    return f"{head}\n\nBUILD = {build!r}\n\n\n{written(programs)}"
+
+
+def _compiled(toolbox: Toolbox) -> tuple[Mapping[str, PolicyFile], list[CompiledPolicy]]:
+    """Return the policy files by name, and their policies compiled, those of Python left out."""
     from kpolicy.policy.catalogue import read_pack
     from kpolicy.policy.compiled import CompileContext, compile_policy
-    from kpolicy.policy.stored import store_compiled, store_policy
     from kpolicy.relations.index import directory
     from kpolicy.snapshot.kinds import Kinds
 
@@ -90,15 +113,15 @@ def compile_shipped(toolbox: Toolbox) -> bytes:
     kinds = Kinds.of(toolbox.workload_kinds)
     context = CompileContext(toolbox.libraries, relations, kinds, catalogue.texts)
     problems = list(catalogue.problems)
-    pairs: list[tuple[bytes, bytes]] = []
+    made: list[CompiledPolicy] = []
     for policy in catalogue.policies.values():
         compiled, found = compile_policy(policy, context)
         problems.extend(found)
         if compiled is not None:
-            pairs.append((store_policy(policy), store_compiled(compiled)))
+            made.append(compiled)
     if problems or catalogue.relations:
         raise ValueError("; ".join(str(problem) for problem in problems) or "relations declared")
-    return msgspec.msgpack.encode((FORMAT, __version__, _digest(places), pairs))
+    return places, made
 
 
 def _names(files: Sequence[PolicyFile]) -> Mapping[str, PolicyFile] | None:

@@ -5,7 +5,7 @@ How it gets there is `kpolicy.policy.compiling`, which a start from the cache ne
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
@@ -22,11 +22,14 @@ if TYPE_CHECKING:
     from kpolicy.errors import Problem
     from kpolicy.location import SourceLocation
     from kpolicy.policy.model import Expression
+    from kpolicy.policy.prepared import Prepared
     from kpolicy.policy.source import SourceNode, SourceText
     from kpolicy.snapshot.kinds import Kinds
 
 #: A key or an index, or what computes it.
 Key: TypeAlias = "str | int | Program | None"
+
+_KEYS = (str, int)
 
 #: What every expression of a policy can read.
 ROOTS = ("object", "oldObject", "request", "params", "namespaceObject")
@@ -95,6 +98,16 @@ class CompiledPolicy:
         """The policy's id."""
         return self.policy.id
 
+    def programs(self) -> Iterator[Any]:
+        """Yield all of its programs."""
+        yield from (program for _, program in self.conditions)
+        yield from (*self.filters.values(), *self.variables.values(), *self.mutations)
+        for v in self.validations:
+            parts: list[Any] = [v.test, v.message_expression, v.items, v.at, v.related]
+            parts += [part for program, key in v.at_chain for part in (program, key)]
+            parts += [part for step in v.fix for part in (step.value, step.when, step.base)]
+            yield from (part for part in parts if part is not None and not isinstance(part, _KEYS))
+
 
 class CompileContext:
     """What policies are checked against; made once for a scan. Environments are kept by names."""
@@ -113,6 +126,7 @@ class CompileContext:
         self.texts = texts
         self.engine = engine
         self.patience = Patience()
+        self._prepared: Prepared | None = None
         self._environments: dict[tuple[str, ...], Any] = {}
         self.documents: dict[str, list[SourceNode]] = {}
         """The policy files that were read again for the place of a mistake."""
@@ -123,6 +137,14 @@ class CompileContext:
         if found is None:
             found = self._environments[names] = self._made(names)
         return found
+
+    def prepared(self, program: LazyProgram) -> Callable[..., Any] | None:
+        """Return the code of an expression that was written down when kpolicy was built, if any."""
+        if self._prepared is None:
+            from kpolicy.policy.prepared import Prepared
+
+            self._prepared = Prepared.of(self.libraries)
+        return self._prepared.function(program, self.environment)
 
     def _made(self, names: tuple[str, ...], *more: Library) -> Any:
         from kpolicy import cel

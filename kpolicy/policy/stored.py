@@ -170,7 +170,9 @@ def restore_compiled(data: bytes, policy: Policy, context: CompileContext) -> Co
                 made = environment.compile(source)
             return made
 
-        return cast("Program", LazyProgram(source, names, make, context.patience))
+        return cast(
+            "Program", LazyProgram(source, names, make, context.patience, prepared=context.prepared)
+        )
 
     def optional(dumped: Dumped | None) -> Program | None:
         return None if dumped is None else program(dumped)

@@ -106,8 +106,8 @@ def test_python_warns_of_nothing_in_generated_code() -> None:
     ]  # fmt: skip
     for source in sources:
         program = cel.compile(source, check=False)
-        assert program._generate() is not None
-        compile(program._generate().module, "<test>", "exec")  # type: ignore[union-attr]
+        assert program.generated() is not None
+        compile(program.generated().module, "<test>", "exec")  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("depth", [20, 240])
@@ -136,7 +136,7 @@ ATTRIBUTES = {
 
 def _assert_only_ours(program: Program) -> None:
     """Every identifier of the generated code is one that the generator makes."""
-    generated = program._generate()
+    generated = program.generated()
     if generated is None:
         return
     for node in ast.walk(generated.module):
@@ -180,7 +180,7 @@ def test_a_text_literal_comes_back_as_it_is(text: str) -> None:
 
 
 def test_generated_code_reaches_no_builtins() -> None:
-    generated = DECLARED.compile(CHECK_D)._generate()
+    generated = DECLARED.compile(CHECK_D).generated()
     assert generated is not None
     function: Any = generated.function(lambda b, c: None)
     assert function.__globals__["__builtins__"] == {}
