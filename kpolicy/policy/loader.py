@@ -33,6 +33,7 @@ _NO_DEFAULTS = Defaults()
 _PLUGINS = {
     "kyverno.io": "kpolicy-kyverno",
     "policies.kyverno.io": "kpolicy-kyverno",
+    "cli.kyverno.io": "kpolicy-kyverno",
     "templates.gatekeeper.sh": "kpolicy-gatekeeper",
     "constraints.gatekeeper.sh": "kpolicy-gatekeeper",
 }

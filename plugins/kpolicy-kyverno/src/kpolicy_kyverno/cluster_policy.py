@@ -26,6 +26,7 @@ from kpolicy.policy.vap_reading import (
 from kpolicy_kyverno.autogen import Rewriter
 from kpolicy_kyverno.described import annotations_of, described
 from kpolicy_kyverno.expressions import looks_around, refusal
+from kpolicy_kyverno.leniency import lenient_named, lenient_validations
 from kpolicy_kyverno.matching import Block, Kind, read_block
 
 if TYPE_CHECKING:
@@ -236,6 +237,8 @@ class _Reader:
             if rewriter is not None:
                 own, tests = rewriter.named(own), rewriter.validations(tests)
                 before, tellers = rewriter.named(before), rewriter.named(tellers)
+            own, tests = lenient_named(own), lenient_validations(tests)
+            before, tellers = lenient_named(before), lenient_named(tellers)
             meant = self._meant(match, exclude)
             return admission_policy(
                 self.name, self.document.location, rule=rule, validations=tests, variables=own,

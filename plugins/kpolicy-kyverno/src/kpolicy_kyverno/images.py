@@ -33,8 +33,13 @@ class Image:
 
     @property
     def identifier(self) -> str:
-        """The digest, or else the tag."""
-        return self.digest or self.tag
+        """Tag and digest, or the one that is written."""
+        return "@".join(part for part in (self.tag, self.digest) if part)
+
+    @property
+    def identifier_with_separator(self) -> str:
+        """The digest or else the tag, with the sign before it."""
+        return f"@{self.digest}" if self.digest else f":{self.tag}"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Image) and str(self) == str(other)
@@ -43,8 +48,7 @@ class Image:
         return hash(str(self))
 
     def __str__(self) -> str:
-        sign = "@" if self.digest else ":"
-        return f"{self.registry}/{self.repository}{sign}{self.identifier}"
+        return f"{self.registry}/{self.repository}{self.identifier_with_separator}"
 
 
 def parse_image(text: str) -> Image:
@@ -64,7 +68,7 @@ def parse_image(text: str) -> Image:
     if not _REPOSITORY.match(repository):
         raise CelError(f"could not parse reference: {text}")
     if digest:
-        return Image(registry, repository, "", digest)
+        return Image(registry, repository, tag, digest)
     return Image(registry, repository, tag or "latest", "")
 
 

@@ -5,29 +5,28 @@ Source: extensions/cel/libs of kyverno/sdk.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from functools import cache
-from typing import Any
 
 from kpolicy.cel import BOOL, STRING, Function, Library, Overload
-from kpolicy.cel.errors import CelError
 from kpolicy.cel.types import DYN, map_of
-from kpolicy.frozen import freeze
 
+from kpolicy_kyverno.answers import functions as answers
 from kpolicy_kyverno.images import IMAGE, Image, is_image, parse_image
+from kpolicy_kyverno.leniency import function as is_optional
+from kpolicy_kyverno.leniency import macro
 from kpolicy_kyverno.resources import get, get_cluster_scoped, list_all, list_with_labels
+from kpolicy_kyverno.texts import functions as texts
 
 _OBJECT = map_of(STRING, DYN)
 _ACCOUNT = "system:serviceaccount:"
 
 
-def _part(name: str, doc: str) -> Function:
+def _part(name: str, doc: str, function: str = "") -> Function:
     def read(image: Image) -> str:
         return str(getattr(image, name))
 
     overload = Overload(f"kyverno_image_{name}", (IMAGE,), STRING, read, member=True)
-    return Function(name, (overload,), doc)
+    return Function(function or name, (overload,), doc)
 
 
 def _service_account(user: str) -> dict[str, str]:
@@ -38,29 +37,38 @@ def _service_account(user: str) -> dict[str, str]:
     return {"Name": name, "Namespace": namespace}
 
 
-def _hashed(name: str) -> Function:
-    def digest(text: str) -> str:
-        return hashlib.new(name, text.encode(), usedforsecurity=False).hexdigest()
-
+def _get(name: str) -> Function:
+    """Return `resource.Get`, under one of its names."""
+    four, id_ = (STRING,) * 4, f"kyverno_resource_{name}"
     return Function(
-        f"hash.{name}",
-        (Overload(f"kyverno_hash_{name}", (STRING,), STRING, digest, cost="size"),),
-        f"The {name} digest of a text, in hexadecimal.",
+        f"resource.{name}",
+        (
+            Overload(id_, four, _OBJECT, get, needs_context=True),
+            Overload(f"{id_}_cluster", four[:3], _OBJECT, get_cluster_scoped, needs_context=True),
+        ),
+        "A resource of the scanned input by apiVersion, plural name, namespace and name.",
     )
 
 
-def _unmarshal(text: str) -> Any:
-    try:
-        return freeze(json.loads(text))
-    except (ValueError, RecursionError) as error:
-        raise CelError(f"no JSON: {error}") from None
+def _list(name: str) -> Function:
+    """Return `resource.List`, under one of its names."""
+    three, labels, id_ = (STRING,) * 3, map_of(STRING, STRING), f"kyverno_resource_{name}"
+    return Function(
+        f"resource.{name}",
+        (
+            Overload(id_, three, _OBJECT, list_all, needs_context=True),
+            Overload(f"{id_}_all", three[:2], _OBJECT, list_all, needs_context=True),
+            Overload(f"{id_}_labels", (*three, labels), _OBJECT, list_all, needs_context=True),
+            Overload(f"{id_}_all_labels", (*three[:2], labels), _OBJECT, list_with_labels,
+                     needs_context=True),
+        ),
+        "A list object with the resources of the scanned input, of a namespace or of all.",
+    )  # fmt: skip
 
 
 @cache
 def library() -> Library:
     """Return the library."""
-    four, three = (STRING,) * 4, (STRING,) * 3
-    labels = map_of(STRING, STRING)
     account = (
         Overload("kyverno_parse_service_account", (STRING,), map_of(STRING, STRING),
                  _service_account),
@@ -70,30 +78,10 @@ def library() -> Library:
         doc="Kyverno's functions that need no network.",
         source="extensions/cel/libs of kyverno/sdk",
         opaque={Image: IMAGE},
+        macros=(macro(),),
         functions=(
-            Function(
-                "resource.Get",
-                (
-                    Overload("kyverno_resource_get", four, _OBJECT, get, needs_context=True),
-                    Overload("kyverno_resource_get_cluster", three, _OBJECT, get_cluster_scoped,
-                             needs_context=True),
-                ),
-                "A resource of the scanned input by apiVersion, plural name, namespace and name.",
-            ),
-            Function(
-                "resource.List",
-                (
-                    Overload("kyverno_resource_list", three, _OBJECT, list_all,
-                             needs_context=True),
-                    Overload("kyverno_resource_list_all", three[:2], _OBJECT, list_all,
-                             needs_context=True),
-                    Overload("kyverno_resource_list_labels", (*three, labels), _OBJECT, list_all,
-                             needs_context=True),
-                    Overload("kyverno_resource_list_all_labels", (*three[:2], labels), _OBJECT,
-                             list_with_labels, needs_context=True),
-                ),
-                "A list object with the resources of the scanned input, of a namespace or of all.",
-            ),
+            *(_get(name) for name in ("Get", "get")),
+            *(_list(name) for name in ("List", "list")),
             Function(
                 "image",
                 (Overload("kyverno_image", (STRING,), IMAGE, parse_image, cost="size"),),
@@ -119,8 +107,10 @@ def library() -> Library:
             ),
             _part("registry", "The registry of an image; Docker Hub's is index.docker.io."),
             _part("repository", "The repository of an image in its registry."),
-            _part("identifier", "The digest of an image, or else its tag."),
-            _part("tag", "The tag of an image, latest where none is written, '' beside a digest."),
+            _part("identifier", "Tag and digest of an image, what is written of them."),
+            _part("identifier_with_separator", "The digest or else the tag, with its sign.",
+                  "identifierWithSeparator"),
+            _part("tag", "The tag of an image, latest where neither it nor a digest is written."),
             _part("digest", "The digest of an image, '' without one."),
             Function("parseServiceAccount", account, "Name and Namespace of a user's account."),
             Function(
@@ -131,11 +121,8 @@ def library() -> Library:
                 ),
                 "The same as parseServiceAccount.",
             ),
-            *(_hashed(name) for name in ("md5", "sha1", "sha256")),
-            Function(
-                "json.unmarshal",
-                (Overload("kyverno_json_unmarshal", (STRING,), DYN, _unmarshal, cost="size"),),
-                "The value of a JSON text.",
-            ),
+            *texts(),
+            is_optional(),
+            *answers(),
         ),
     )  # fmt: skip

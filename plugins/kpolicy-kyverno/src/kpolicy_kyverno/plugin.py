@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from kpolicy import hookimpl
 
 if TYPE_CHECKING:
     from kpolicy.cel.declarations import Library
-    from kpolicy.policy.formats import Loaded, PolicyFormat
+    from kpolicy.policy.formats import Loaded, Part, PolicyFormat
     from kpolicy.policy.source import SourceNode
 
 #: The version of kpolicy's plugin API that this was written for.
@@ -20,6 +20,18 @@ def _load_validating(document: SourceNode) -> Loaded:
     from kpolicy_kyverno.validating import load_validating
 
     return load_validating(document)
+
+
+def _assemble_validating(parts: Sequence[Part]) -> Loaded:
+    from kpolicy_kyverno.validating import assemble_validating
+
+    return assemble_validating(parts)
+
+
+def _load_context(document: SourceNode) -> Loaded:
+    from kpolicy_kyverno.given import load_context
+
+    return load_context(document)
 
 
 def _load_cluster_policy(document: SourceNode) -> Loaded:
@@ -45,6 +57,14 @@ def kpolicy_policy_formats() -> Iterable[PolicyFormat]:
             ),
             _load_validating,
             doc="Kyverno's ValidatingPolicy, namespaced too, with its PolicyExceptions",
+            assemble=_assemble_validating,
+        ),
+        PolicyFormat(
+            "kyverno-context",
+            "cli.kyverno.io/",
+            ("Context",),
+            _load_context,
+            doc="what a gate cannot ask, given as data: images, resources, answers of services",
         ),
         PolicyFormat(
             "kyverno",

@@ -5,11 +5,13 @@ Source: the types of kyverno/api (policies.kyverno.io, v1alpha1 to v1) and pkg/c
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kpolicy.policy.admission import SEVERITY_OF, admission_policy, binding
 from kpolicy.policy.formats import Loaded, Part
-from kpolicy.policy.model import Expression, NamedExpression, Policy
+from kpolicy.policy.model import Expression, NamedExpression, Policy, Validation
 from kpolicy.policy.vap_reading import (
     Lenient,
     audit_annotations,
@@ -27,9 +29,12 @@ from kpolicy_kyverno.autogen import (
 )
 from kpolicy_kyverno.described import annotations_of, described
 from kpolicy_kyverno.expressions import looks_around, refusal, with_images
+from kpolicy_kyverno.given import PART, calls_of, merged, missing, with_given
+from kpolicy_kyverno.leniency import lenient_named, lenient_validations
 
 if TYPE_CHECKING:
     from kpolicy.policy.source import SourceNode
+    from kpolicy.strict.reader import Reader
 
 _TOP = ("apiVersion", "kind", "metadata", "spec", "status")
 _SPEC = (
@@ -45,6 +50,14 @@ _OTHERS = {
 }
 
 
+_ASKS = {
+    "image": "a gate asks no registry",
+    "http": "an offline gate calls no services",
+    "globalContext": "the global context lives in Kyverno's controllers",
+}
+_GIVE = "give what it answers as data: a Context of cli.kyverno.io in a file of -p"
+
+
 def load_validating(document: SourceNode) -> Loaded:
     """Return the policy of a document, or all that is wrong with it."""
     kind = str(document.get("kind").value)  # type: ignore[union-attr]
@@ -56,10 +69,40 @@ def load_validating(document: SourceNode) -> Loaded:
         name = metadata.get("name") if metadata is not None and metadata.kind == "mapping" else None
         text = f"{document.location}: {kind} {name.value if name else ''} is not evaluated: {why}"
         return Loaded(parts=(Part("note", {"text": text}, document.location),))
-    return _load_policy(document, namespaced=kind.startswith("Namespaced"))
+    if any(calls_of(expression) for expression in _expressions(document)):
+        # What is given for its calls may stand in another file.
+        return Loaded(parts=(Part(PART, {"document": document}, document.location),))
+    return _load_policy(document, {})
 
 
-def _load_policy(document: SourceNode, *, namespaced: bool) -> Loaded:
+def assemble_validating(parts: Sequence[Part]) -> Loaded:
+    """Return the policies whose calls may be answered by what is given (see `given`)."""
+    given = merged(parts)
+    loaded = [_load_policy(p.data["document"], given) for p in parts if "document" in p.data]
+    return Loaded(
+        tuple(policy for each in loaded for policy in each.policies),
+        tuple(problem for each in loaded for problem in each.problems),
+        drafts=tuple(draft for each in loaded for draft in each.drafts),
+        parts=tuple(part for each in loaded for part in each.parts),
+    )
+
+
+def _expressions(document: SourceNode) -> Iterator[Expression]:
+    """Yield all texts of a policy's spec, whatever they mean."""
+    pending = [node for key, _, node in document.items() if key == "spec"]
+    while pending:
+        node = pending.pop()
+        if node.kind == "scalar":
+            if isinstance(node.value, str):
+                yield Expression(node.value, node.location)
+        elif node.kind == "sequence":
+            pending += node.elements()
+        else:
+            pending += [child for _, _, child in node.items()]
+
+
+def _load_policy(document: SourceNode, given: Mapping[str, Any]) -> Loaded:
+    namespaced = str(document.get("kind").value).startswith("Namespaced")  # type: ignore[union-attr]
     read = Lenient(document)
     reader = read.reader
     top = read.fields(document, "", _TOP, ("metadata", "spec"))
@@ -80,17 +123,10 @@ def _load_policy(document: SourceNode, *, namespaced: bool) -> Loaded:
         return Loaded((), tuple(reader.problems), parts=(Part("note", {"text": text}, at),))
     if namespaced:
         conditions = (_own_namespace(document, metadata), *conditions)
-    for expression in (
-        *(c.expression for c in conditions), *(v.expression for v in variables),
-        *(v.expression for v in validations), *(a.expression for a in audit),
-    ):  # fmt: skip
-        why = refusal(expression)
-        if why:
-            reader.problem(why, expression.location)
-    joins = looks_around(
-        [*(c.expression for c in conditions), *(v.expression for v in variables),
-         *(v.expression for v in validations)]
-    )  # fmt: skip
+    refused = _refuse(reader, conditions, variables, validations, audit, given)
+    every = [*(c.expression for c in conditions), *(v.expression for v in variables),
+             *(v.expression for v in validations)]  # fmt: skip
+    joins = looks_around(every)
     shared: dict[str, Any] = {
         "reasons": reasons,
         "bindings": (binding("", _actions(read, spec.get("validationActions"))),),
@@ -108,15 +144,20 @@ def _load_policy(document: SourceNode, *, namespaced: bool) -> Loaded:
             own, tests = rewriter.named(own), rewriter.validations(tests)
             tellers = list(rewriter.named(tellers))
             before = rewriter.named(before)
+        own, tests = lenient_named(own), lenient_validations(tests)
+        before, tellers = lenient_named(before), list(lenient_named(tellers))
         own, tests = with_images(own, tests, document.location)
+        own, tests = with_given(own, tests, document.location, given)
         return admission_policy(
             name, document.location, constraints=match, validations=tests, variables=own,
             match_conditions=before, audit=tellers, rule=rule, notes=notes, **shared,
         )  # fmt: skip
 
     main = policy(match, None, "", read.notes)
+    # What is refused would be told a second time, as a function that does not exist.
+    drafts = () if refused else (main,)
     if reader.problems:
-        return Loaded((), tuple(reader.problems), drafts=(main,))
+        return Loaded((), tuple(reader.problems), drafts=drafts)
     rules: list[Policy] = []
     groups: dict[str, list[Any]] = {}
     for resource in _controllers(read, spec.get("autogen"), match):
@@ -125,10 +166,39 @@ def _load_policy(document: SourceNode, *, namespaced: bool) -> Loaded:
         rewriter = Rewriter(config, keeps_namespace=True)
         rules.append(policy(constraints_for(match, found), rewriter, f"autogen-{config}", []))
     if reader.problems:
-        return Loaded((), tuple(reader.problems), drafts=(main,))
-    from dataclasses import replace
-
+        return Loaded((), tuple(reader.problems), drafts=drafts)
     return Loaded((replace(main, rules=tuple(rules)),))
+
+
+def _refuse(
+    reader: Reader,
+    conditions: Sequence[NamedExpression],
+    variables: Sequence[NamedExpression],
+    validations: Sequence[Validation],
+    audit: Sequence[NamedExpression],
+    given: Mapping[str, Any],
+) -> bool:
+    """Note the calls that nothing answers; return whether there are some."""
+    before = len(reader.problems)
+    tests = [v.expression for v in validations]
+    tests += [v.message_expression for v in validations if v.message_expression is not None]
+    answered = [*(v.expression for v in variables), *tests]
+    others = [entry.expression for entry in (*conditions, *audit)]
+    for expression in (*answered, *others):
+        why = refusal(expression)
+        if why:
+            reader.problem(why, expression.location)
+    for expression in answered:
+        call = missing(expression, given)
+        if call:
+            why = f"{call} is refused: {_ASKS[call.partition('.')[0]]}"
+            reader.problem(why, expression.location, _GIVE)
+    for expression in others:
+        for call in sorted(calls_of(expression)):
+            if not call.startswith("resource."):
+                why = f"{call} is answered in variables and validations only"
+                reader.problem(why, expression.location, "move the call to a variable")
+    return len(reader.problems) > before
 
 
 def _own_namespace(document: SourceNode, metadata: SourceNode | None) -> NamedExpression:
