@@ -401,21 +401,26 @@ def groups(count: int, seed: int) -> Iterator[tuple[App, bool, list[tuple[str, s
         number += 1
 
 
-def generate(count: int, directory: Path, seed: int = 1) -> Planted:
-    """Write `count` manifests below `directory` and say what was planted."""
+def generate(count: int, directory: Path, seed: int = 1, flat: bool = False) -> Planted:
+    """Write `count` manifests below `directory` and say what was planted.
+
+    In a directory for each application, as repositories are laid out, or all in one with `flat`.
+    """
     files = split_sidecars = written = 0
     for app, split, manifests in groups(count, seed):
         written += 1
         split_sidecars += split
         folder = directory / app.namespace / app.name
+        prefix = f"{app.namespace}-{app.name}-" if flat else ""
+        folder = directory if flat else folder
         folder.mkdir(parents=True, exist_ok=True)
         if not split and app.rng.random() < 0.3:
             text = "---\n".join(text for _, text in manifests)
-            (folder / "all.yaml").write_text(text)
+            (folder / f"{prefix}all.yaml").write_text(text)
             files += 1
         else:
             for name, text in manifests:
-                (folder / f"{name}.yaml").write_text(text)
+                (folder / f"{prefix}{name}.yaml").write_text(text)
             files += len(manifests)
     return Planted(count, files, written, split_sidecars, seed)
 

@@ -1,7 +1,12 @@
 """Time `kpolicy scan` beside the linters that are found on PATH: the same input, alternating runs.
 
-    python benchmarks/peers.py [--sizes 1,1000,10000] [--input DIR ...] [--repeat 5]
+    python benchmarks/peers.py [--sizes 1,1000,10000] [--flat 1000,10000] [--input DIR ...]
+                               [--repeat 5]
                                [--tools NAME,...] [--limit 300] [--once 30] [--anew] [--render]
+
+`--flat` are generated manifests in one directory: kube-linter compares what is in a directory with
+each other, so its time grows with the square there, and hardly at all with `--sizes`, where each
+application has a directory of its own.
 
 Every tool runs with its own default checks; Conftest and Kyverno, which have none, with one rule.
 Each round runs all tools once, so that what else the machine does meets all of them; a ratio is the
@@ -34,7 +39,7 @@ from plot import chart
 from scan import as_installed, edit, numbers
 from tools import Tool, found_tools, version_of
 
-PLOT = store.HERE / "peers.svg"
+PLOTS = {"tree": store.HERE / "peers.svg", "flat": store.HERE / "peers-flat.svg"}
 OWN = "kpolicy"
 #: Of an input as small as this, nearly all is start-up.
 _START = 10
@@ -125,6 +130,7 @@ def measure(
     data: dict[str, Any],
     label: str,
     count: int,
+    layout: str,
     target: Path,
     tools: Sequence[Tool],
     options: argparse.Namespace,
@@ -132,7 +138,9 @@ def measure(
 ) -> None:
     """Run the tools on one input, round by round, and keep each run as it is made."""
     inputs = data.setdefault("peers", {})
-    entry = inputs.setdefault(label, {"manifests": count, "tools": {}, "left out": {}})
+    entry = inputs.setdefault(
+        label, {"manifests": count, "layout": layout, "tools": {}, "left out": {}}
+    )
     stream = scratch / "stream.yaml"
     files = sorted(path for path in target.rglob("*.y*ml") if path.is_file())
     with stream.open("wb") as out:
@@ -176,7 +184,7 @@ def measure(
             [
                 (other["manifests"], _median(other["tools"][tool.name]["runs"]))
                 for other in inputs.values()
-                if tool.name in other["tools"] and other["manifests"]
+                if tool.name in other["tools"] and other["layout"] == layout and other["manifests"]
             ],
             count,
         )
@@ -237,7 +245,8 @@ def section(data: Mapping[str, Any]) -> str:
         "same rounds, from a cold start with as many processes as there are cores. Every tool with "
         "its default checks; Conftest and Kyverno with one rule. "
         + ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
-        + ". A mark (1) is a single run. Plot: [peers.svg](peers.svg).",
+        + ". A mark (1) is a single run. Plots: [a directory for "
+        "each application](peers.svg), [one directory](peers-flat.svg).",
         "",
         f"| input | {' | '.join(names)} |",
         f"|---|{'---:|' * len(names)}",
@@ -274,9 +283,9 @@ def section(data: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def plot(data: Mapping[str, Any]) -> str:
-    """Return seconds over generated manifests, a line for each tool."""
-    peers = data["peers"]
+def plot(data: Mapping[str, Any], layout: str) -> str:
+    """Return seconds over generated manifests of a layout, a line for each tool."""
+    peers = {k: entry for k, entry in data["peers"].items() if entry["layout"] == layout}
     series = {
         name: [
             (entry["manifests"], _median(entry["tools"][name]["runs"]))
@@ -285,33 +294,38 @@ def plot(data: Mapping[str, Any]) -> str:
         ]
         for name in names_of(peers)
     }
-    return chart("Generated manifests, default checks", "manifests", "seconds", series)
+    where = "in one directory" if layout == "flat" else "in directories"
+    return chart(f"Generated manifests {where}, default checks", "manifests", "seconds", series)
 
 
 def render(data: Mapping[str, Any]) -> None:
-    """Write the section and the plot."""
+    """Write the section and the plots."""
     store.write_section("peers", section(data))
-    PLOT.write_text(plot(data))
+    for layout, file in PLOTS.items():
+        file.write_text(plot(data, layout))
 
 
-def inputs(options: argparse.Namespace, scratch: Path) -> Iterator[tuple[str, int, Path]]:
-    """Yield (label, manifests, directory); a given directory is copied, since a file is edited."""
-    for size in options.sizes:
-        target = scratch / "input"
-        shutil.rmtree(target, ignore_errors=True)
-        generate(size, target, options.seed)
-        yield f"{size:,} generated", size, target
+def inputs(options: argparse.Namespace, scratch: Path) -> Iterator[tuple[str, int, str, Path]]:
+    """Yield (label, manifests, layout, directory); a given one is copied, since a file is edited."""
+    for layout, sizes in (("tree", options.sizes), ("flat", options.flat)):
+        for size in sizes:
+            target = scratch / "input"
+            shutil.rmtree(target, ignore_errors=True)
+            generate(size, target, options.seed, flat=layout == "flat")
+            where = ", one directory" if layout == "flat" else ""
+            yield f"{size:,} generated{where}", size, layout, target
     for given in options.input:
         target = scratch / "input"
         shutil.rmtree(target, ignore_errors=True)
         shutil.copytree(given, target, ignore_dangling_symlinks=True)
-        yield f"real: {Path(given).name}", 0, target
+        yield f"real: {Path(given).name}", 0, "real", target
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line, measure what is not there yet, and write section and plot."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--sizes", type=numbers, default=[1, 1_000, 10_000])
+    parser.add_argument("--flat", type=numbers, default=[1_000, 10_000])
     parser.add_argument("--input", action="append", default=[], metavar="DIR")
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--tools", help="these peers alone, by name, separated by commas")
@@ -330,10 +344,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         scratch = Path(directory)
         names = options.tools.split(",") if options.tools else None
         chosen = found_tools(scratch, names)
-        for label, count, target in inputs(options, scratch):
+        for label, count, layout, target in inputs(options, scratch):
             for kept in scratch.glob("cache-*"):
                 shutil.rmtree(kept)
-            measure(data, label, count, target, chosen, options, scratch)
+            measure(data, label, count, layout, target, chosen, options, scratch)
     render(data)
 
 

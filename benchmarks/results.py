@@ -34,10 +34,10 @@ def commands(options: argparse.Namespace) -> list[list[str]]:
     given = [word for directory in options.real for word in ("--input", directory)]
     largest = [size for size in options.sizes if size >= 1_000] or [1_000]
     joined = ",".join(map(str, largest))
-    files = ",".join(str(size) for size in largest if size <= 50_000) or joined
+    files = flat = ",".join(str(size) for size in largest if size <= 50_000) or joined
     steps = {
         "scan": ["--sizes", sizes, "--repeat", repeat, *real, "--write", *flags],
-        "peers": ["--sizes", sizes, "--repeat", repeat, *given, *flags],
+        "peers": ["--sizes", sizes, "--flat", flat, "--repeat", repeat, *given, *flags],
         "join": ["--sizes", joined, "--files", files, "--repeat", "2", "--write"],
         "cel": ["--write"],
     }

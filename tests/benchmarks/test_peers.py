@@ -96,6 +96,7 @@ DATA: dict[str, Any] = {
     "peers": {
         "1,000 generated": {
             "manifests": 1000,
+            "layout": "tree",
             "tools": {
                 "kpolicy": {"version": "0.1.0", "runs": [[1, 1, 40], [2, 1, 40]], "findings": 7},
                 "other <lint>": {"version": "9.9.9", "runs": [[3.0, 3, 90]], "findings": 5},
@@ -104,6 +105,7 @@ DATA: dict[str, Any] = {
         },
         "real: charts": {
             "manifests": 0,
+            "layout": "real",
             "tools": {"kpolicy": {"version": "0.1.0", "runs": [[4, 4, 50]], "findings": 1}},
             "left out": {},
         },
@@ -121,7 +123,7 @@ def test_the_table_says_medians_ratios_versions_and_what_is_missing() -> None:
 
 
 def test_the_plot_is_xml_with_a_line_for_each_tool() -> None:
-    root = ElementTree.fromstring(import_module("peers").plot(DATA))
+    root = ElementTree.fromstring(import_module("peers").plot(DATA, "tree"))
     names = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
     assert {"kpolicy", "other <lint>", "manifests", "seconds"} <= set(names)
     assert len(list(root.iter("{http://www.w3.org/2000/svg}polyline"))) == 2
@@ -160,7 +162,7 @@ def measure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., di
     def run(script: str, data: dict[str, Any], **more: Any) -> dict[str, Any]:
         tool = tools.Tool("t", sys.executable, ("-c", script), ("--version",), int, **more)
         options = argparse.Namespace(repeat=2, once=30.0, limit=60.0)
-        peers.measure(data, "1 generated", 1, target, [tool], options, tmp_path)
+        peers.measure(data, "1 generated", 1, "tree", target, [tool], options, tmp_path)
         return data["peers"]["1 generated"]
 
     return run
@@ -217,7 +219,9 @@ def test_one_command_runs_the_steps_that_are_wanted() -> None:
         anew=True, render=False,
     )  # fmt: skip
     peers, join = results.commands(options)
-    assert peers[2:] == ["--sizes", "1,1000,100000", "--repeat", "2", "--input", "charts", "--anew"]
+    assert peers[2:] == [
+        "--sizes", "1,1000,100000", "--flat", "1000", "--repeat", "2", "--input", "charts", "--anew"
+    ]  # fmt: skip
     assert join[2:6] == ["--sizes", "1000,100000", "--files", "1000"]
     options.render = True
     assert [Path(command[1]).name for command in results.commands(options)] == ["peers.py"]
