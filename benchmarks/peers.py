@@ -306,7 +306,7 @@ def render(data: Mapping[str, Any]) -> None:
 
 
 def inputs(options: argparse.Namespace, scratch: Path) -> Iterator[tuple[str, int, str, Path]]:
-    """Yield (label, manifests, layout, directory); a given one is copied, since a file is edited."""
+    """Yield label, manifests, layout and directory; a given one is copied: a file is edited."""
     for layout, sizes in (("tree", options.sizes), ("flat", options.flat)):
         for size in sizes:
             target = scratch / "input"

@@ -1,11 +1,11 @@
 """Measure everything and write RESULTS.md and the plots: the one command.
 
     python benchmarks/results.py [--sizes 1,1000,10000,50000,100000] [--real DIR ...] [--repeat 5]
-                                 [--only scan,peers,join,cel] [--anew] [--render]
+                                 [--only scan,peers,join,admission,cel] [--anew] [--render]
 
-Runs scan.py, peers.py, join.py and cel.py one after the other. What scan.py and peers.py measured
-is kept in results.json, so that a run that was stopped goes on; `--anew` measures all again, and
-`--render` writes RESULTS.md and the plots from what is there. With the default sizes it takes an
+Runs scan.py, peers.py, join.py, admission.py and cel.py one after the other. What scan.py and
+peers.py measured is kept in results.json, so that a run that was stopped goes on; `--anew` measures
+all again, and `--render` writes RESULTS.md and the plots from what is there. With the default sizes it takes an
 hour or so, most of it for the peers; `--sizes 1,1000` takes some minutes.
 """
 
@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from scan import numbers
 from store import HERE
 
-STEPS = ("scan", "peers", "join", "cel")
+STEPS = ("scan", "peers", "join", "admission", "cel")
 #: Above this size nothing is learnt from more runs than one or two.
 LARGE = 10_000
 
@@ -39,6 +39,7 @@ def commands(options: argparse.Namespace) -> list[list[str]]:
         "scan": ["--sizes", sizes, "--repeat", repeat, *real, "--write", *flags],
         "peers": ["--sizes", sizes, "--flat", flat, "--repeat", repeat, *given, *flags],
         "join": ["--sizes", joined, "--files", files, "--repeat", "2", "--write"],
+        "admission": ["--write"],
         "cel": ["--write"],
     }
     kept = ("scan", "peers")
