@@ -5,8 +5,8 @@
 
 Runs scan.py, peers.py, join.py, admission.py and cel.py one after the other. What scan.py and
 peers.py measured is kept in results.json, so that a run that was stopped goes on; `--anew` measures
-all again, and `--render` writes RESULTS.md and the plots from what is there. With the default sizes it takes an
-hour or so, most of it for the peers; `--sizes 1,1000` takes some minutes.
+all again, and `--render` writes RESULTS.md and the plots from what is there. With the default sizes
+it takes an hour or so, most of it for the peers; `--sizes 1,1000` takes some minutes.
 """
 
 from __future__ import annotations
