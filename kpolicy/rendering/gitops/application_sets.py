@@ -48,8 +48,8 @@ def applications_of(
     found = []
     try:
         generators = Generators(tree, repository, fill, go)
-        for parameters in generators.sets(spec.get("generators")):
-            made = fill(thaw(template), parameters)
+        for parameters, own_template in generators.sets(spec.get("generators")):
+            made = fill(_completed(thaw(own_template), thaw(template)), parameters)
             patch = spec.get("templatePatch")
             if go and isinstance(patch, str):
                 made = _patched(made, render(patch, parameters, strict))
@@ -78,6 +78,16 @@ def _fast(text: str, parameters: Mapping[str, Any]) -> str:
         return str(parameters[name]) if name in parameters else match[0]
 
     return _FAST.sub(one, text)
+
+
+def _completed(own: Any, template: Any) -> Any:
+    """Return a generator's template, with what it leaves out taken from that of the set.
+
+    Source: mergeGeneratorTemplate in applicationset/utils of Argo CD.
+    """
+    if isinstance(own, dict) and isinstance(template, dict):
+        return {**template, **{k: _completed(v, template.get(k)) for k, v in own.items()}}
+    return template if own in (None, "", [], {}, False, 0) else own
 
 
 def _patched(body: Any, text: str) -> Any:

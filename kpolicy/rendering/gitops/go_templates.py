@@ -1,14 +1,17 @@
 """The part of Go's text/template that ApplicationSets are written in.
 
-Text with actions: fields (`.path.basename`, `$.a`), literals, parentheses, pipelines, `if`, `with`
-and `range` (each with `else`), comments, trim markers, and the functions of `go_functions`. Not
-there: variables, `define`, `template`, `block`. See https://pkg.go.dev/text/template.
+Text with actions: fields (`.path.basename`, `$.a`), literals, parentheses, pipelines, variables,
+`if`, `with` and `range` (each with `else`), `define`, `template` and `block`, comments, trim
+markers, and the functions of `go_functions`. Not there: `break` and `continue`.
+See https://pkg.go.dev/text/template.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import count
+from types import MappingProxyType
 from typing import Any
 
 from kpolicy.records import dataclass
@@ -21,13 +24,20 @@ _TOKEN = re.compile(
     r"""\s*(?:
       (?P<string>"(?:[^"\\]|\\.)*"|`[^`]*`)
     | (?P<number>-?\d+(?:\.\d+)?)
-    | (?P<field>\$?(?:\.[A-Za-z_][\w]*)+|\$|\.)
+    | (?P<field>(?:\$\w*)?(?:\.[A-Za-z_][\w]*)+|\$\w*|\.)
     | (?P<word>[A-Za-z_]\w*)
     | (?P<mark>[()|])
     )""",
     re.VERBOSE,
 )
 _BLOCKS = ("if", "with", "range")
+#: `$a := value`, `$a = value`, and in `range` `$key, $item := value`.
+_SETTING = re.compile(r"\$(\w+)\s*(?:,\s*\$(\w+)\s*)?(:?=)(?!=)\s*(.+)", re.DOTALL)
+_NAMED = re.compile(r'\s*("(?:[^"\\]|\\.)*"|`[^`]*`)\s*(.*)', re.DOTALL)
+#: Nodes that are carried out in all, however ranges and templates repeat them.
+_LONGEST = 200_000
+#: Templates that call each other, and blocks within blocks.
+_DEEPEST = 50
 #: Actions of one text, and items of one `range`: what people write has a handful.
 _MOST = 10_000
 
@@ -45,6 +55,14 @@ class _Output:
     expression: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """`template "name" value`."""
+
+    name: str
+    value: str
+
+
 def render(text: str, parameters: Mapping[str, Any], strict: bool = False) -> str:
     """Return `text` with its actions carried out.
 
@@ -52,8 +70,8 @@ def render(text: str, parameters: Mapping[str, Any], strict: bool = False) -> st
     """
     if "{{" not in text:
         return text
-    nodes = _Parser(text).nodes
-    return _Run(parameters, strict).all(nodes, parameters)
+    parser = _Parser(text)
+    return _Run(parameters, strict, parser.defined).all(parser.nodes, parameters)
 
 
 class _Parser:
@@ -61,6 +79,7 @@ class _Parser:
 
     def __init__(self, text: str) -> None:
         self.pieces = self._pieces(text)
+        self.defined: dict[str, tuple[Any, ...]] = {}
         self.at = 0
         self.nodes = self._until(())
         if self.at < len(self.pieces):
@@ -97,6 +116,14 @@ class _Parser:
                 nodes.append(piece)
             elif word in _BLOCKS:
                 nodes.append(self._block(word, piece[len(word) :]))
+            elif word in ("define", "block"):
+                name, value = _name_and_value(piece[len(word) :], word)
+                self.defined[name] = self._until(("end",))
+                self.at += 1
+                if word == "block":
+                    nodes.append(_Call(name, value))
+            elif word == "template":
+                nodes.append(_Call(*_name_and_value(piece[len(word) :], word)))
             elif not piece.startswith("/*"):
                 nodes.append(_Output(piece))
         if ends:
@@ -122,31 +149,99 @@ class _Parser:
 class _Run:
     """Carries a template out on parameters."""
 
-    def __init__(self, root: Any, strict: bool) -> None:
+    def __init__(
+        self,
+        root: Any,
+        strict: bool,
+        defined: Mapping[str, tuple[Any, ...]] = MappingProxyType({}),
+        caller: _Run | None = None,
+    ) -> None:
         self.root = root
         self.strict = strict
+        self.defined = defined
+        self.depth: int = 0 if caller is None else caller.depth + 1
+        self.steps: Iterator[int] = count() if caller is None else caller.steps
+        self.scopes: list[dict[str, Any]] = [{}]
+        """Variables by name, the innermost block last."""
 
     def all(self, nodes: tuple[Any, ...], dot: Any) -> str:
         out = []
         for node in nodes:
+            if next(self.steps) > _LONGEST:
+                raise TemplateError("it takes more steps than are taken here")
             if isinstance(node, str):
                 out.append(node)
             elif isinstance(node, _Output):
-                out.append(shown(self.value(node.expression, dot)))
+                setting = _SETTING.fullmatch(node.expression)
+                if setting is None:
+                    out.append(shown(self.value(node.expression, dot)))
+                else:
+                    self.set(setting, dot)
+            elif isinstance(node, _Call):
+                out.append(self.template(node, dot))
             else:
+                self.scopes.append({})
+                if len(self.scopes) > _DEEPEST:
+                    raise TemplateError("its blocks are nested too deep")
                 out.append(self.block(node, dot))
+                self.scopes.pop()
         return "".join(out)
 
+    def set(self, setting: re.Match[str], dot: Any) -> Any:
+        """Declare or assign a variable, and return its value."""
+        name, second, sign, expression = setting.groups()
+        if second is not None:
+            raise TemplateError("two variables are set by range alone")
+        value = self.value(expression, dot)
+        if sign == ":=":
+            self.scopes[-1][name] = value
+            return value
+        for scope in reversed(self.scopes):
+            if name in scope:
+                scope[name] = value
+                return value
+        raise TemplateError(f"there is no variable ${name}")
+
+    def template(self, called: _Call, dot: Any) -> str:
+        """Return what a template that was defined gives for a value."""
+        nodes = self.defined.get(called.name)
+        if nodes is None:
+            raise TemplateError(f'there is no template "{called.name}"')
+        if self.depth >= _DEEPEST:
+            raise TemplateError("its templates call each other too often")
+        value = self.value(called.value, dot) if called.value else None
+        return _Run(value, self.strict, self.defined, self).all(nodes, value)
+
     def block(self, block: _Block, dot: Any) -> str:
-        value = self.value(block.condition, dot)
+        setting = _SETTING.fullmatch(block.condition.strip())
+        if block.word == "range":
+            return self.range(block, setting, dot)
+        value = self.value(block.condition, dot) if setting is None else self.set(setting, dot)
         if not is_true(value):
             return self.all(block.otherwise, dot)
-        if block.word == "range":
-            items = list(value.values()) if isinstance(value, Mapping) else value
-            if not isinstance(items, (list, tuple)):
-                raise TemplateError(f"range cannot go over {shown(value)}")
-            return "".join(self.all(block.body, item) for item in items[:_MOST])
         return self.all(block.body, value if block.word == "with" else dot)
+
+    def range(self, block: _Block, setting: re.Match[str] | None, dot: Any) -> str:
+        """Return the body for each item; `setting` names the item, or its key and it."""
+        value = self.value(block.condition if setting is None else setting[4], dot)
+        if not is_true(value):
+            return self.all(block.otherwise, dot)
+        if isinstance(value, Mapping):
+            pairs = sorted(value.items(), key=lambda pair: str(pair[0]))
+        elif isinstance(value, (list, tuple)):
+            pairs = list(enumerate(value))
+        else:
+            raise TemplateError(f"range cannot go over {shown(value)}")
+        out = []
+        for key, item in pairs[:_MOST]:
+            if setting is not None:
+                first, second = setting[1], setting[2]
+                named = {first: item} if second is None else {first: key, second: item}
+                self.scopes[-1].update(named)
+            self.scopes.append({})
+            out.append(self.all(block.body, item))
+            self.scopes.pop()
+        return "".join(out)
 
     def value(self, expression: str, dot: Any) -> Any:
         tokens = _tokens(expression)
@@ -188,8 +283,9 @@ class _Run:
         if kind == "number":
             return (float(text) if "." in text else int(text)), rest
         if kind == "field":
-            start = self.root if text.startswith("$") else dot
-            return self.field(start, text.lstrip("$")), rest
+            name, _, path = text.partition(".")
+            start = self.variable(name[1:]) if name else dot
+            return self.field(start, path), rest
         if kind == "word":
             if text in ("true", "false", "nil"):
                 return {"true": True, "false": False, "nil": None}[text], rest
@@ -203,6 +299,15 @@ class _Run:
         if rest and rest[0][0] == "field" and rest[0][1].startswith(".") and len(rest[0][1]) > 1:
             return self.field(value, rest[0][1]), rest[1:]
         return value, rest
+
+    def variable(self, name: str) -> Any:
+        """Return a variable; `$` alone is what the template was called with."""
+        if not name:
+            return self.root
+        for scope in reversed(self.scopes):
+            if name in scope:
+                return scope[name]
+        raise TemplateError(f"there is no variable ${name}")
 
     def field(self, value: Any, path: str) -> Any:
         for key in filter(None, path.split(".")):
@@ -224,6 +329,14 @@ class _Run:
             raise
         except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
             raise TemplateError(f"{name}: {error}") from None
+
+
+def _name_and_value(rest: str, word: str) -> tuple[str, str]:
+    """Return the name in quotes and the expression after it."""
+    found = _NAMED.fullmatch(rest)
+    if found is None:
+        raise TemplateError(f"{word} needs a name in quotes")
+    return _string(found[1]), found[2]
 
 
 def _tokens(expression: str) -> list[tuple[str, str]]:

@@ -46,11 +46,16 @@ class Generators:
     go: bool
     """Whether parameters are nested (`goTemplate: true`) or have dotted names."""
 
-    def sets(self, generators: Any) -> list[Parameters]:
-        """Return the parameters of all generators of a set. Raises `NotKnown`."""
-        found: list[Parameters] = []
+    def sets(self, generators: Any) -> list[tuple[Parameters, Mapping[str, Any]]]:
+        """Return the parameters of all generators of a set, each with its generator's template.
+
+        Raises `NotKnown`.
+        """
+        found: list[tuple[Parameters, Mapping[str, Any]]] = []
         for generator in maps(generators):
-            found += self.of(generator, {}, 0)
+            own = next((b.get("template") for b in generator.values() if isinstance(b, dict)), None)
+            template = own if isinstance(own, dict) else {}
+            found += [(parameters, template) for parameters in self.of(generator, {}, 0)]
         if len(found) > _MOST:
             raise NotKnown(f"its generators yield more than {_MOST} applications")
         return found

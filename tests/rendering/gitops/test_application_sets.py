@@ -76,6 +76,23 @@ def test_a_list_with_plain_templates(tmp_path: Path) -> None:
     ]
 
 
+def test_a_generator_may_have_a_template_of_its_own(tmp_path: Path) -> None:
+    """What it leaves out is taken from the template of the set."""
+    spec = LIST.replace(
+        "  - list:", "  - list:\n      template: {spec: {source: {path: 'own/{{cluster}}'}}}"
+    )
+    spec += """
+  - list:
+      elements: [{cluster: other}]
+"""
+    spec += template("{{cluster}}", "shared/{{cluster}}")
+    assert expand(tmp_path, spec) == [
+        ("engineering-dev", "own/engineering-dev", "guestbook"),
+        ("engineering-prod", "own/engineering-prod", "guestbook"),
+        ("other", "shared/other", "guestbook"),
+    ]
+
+
 def test_a_list_with_go_templates(tmp_path: Path) -> None:
     go = '\n  goTemplate: true\n  goTemplateOptions: ["missingkey=error"]'
     spec = go + LIST + template('{{.cluster}}{{dig "nameSuffix" "" .}}', "guestbook/{{.cluster}}")

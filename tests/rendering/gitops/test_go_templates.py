@@ -53,6 +53,20 @@ PARAMETERS = {
         ("{{ cat .path.path | slugify 6 }}", "apps"),
         ("{{ (.path).basename }}", "Web_1"),
         ("{{ .missing }}", "<no value>"),
+        ("{{ $x := .path }}{{ $x.basename }}/{{ $x.segments | len }}", "Web_1/2"),
+        ("{{ $n := 1 }}{{ if .on }}{{ $n = 2 }}{{ end }}{{ $n }}", "2"),
+        ("{{ $n := 1 }}{{ if .on }}{{ $n := 2 }}{{ $n }}{{ end }}{{ $n }}", "21"),
+        ("{{ range $i, $e := .list }}{{ $i }}{{ $e }}{{ $.cluster }};{{ end }}", "0adev;1bdev;"),
+        ("{{ range $e := .list }}{{ $e }}{{ end }}", "ab"),
+        ("{{ range $k, $v := .labels }}{{ $k }}={{ $v }}{{ end }}", "team-name=red"),
+        ("{{ with $x := .path }}{{ $x.basename }}{{ .path }}{{ end }}", "Web_1apps/Web_1"),
+        ("{{ if $x := .empty }}a{{ else }}[{{ $x }}]{{ end }}", "[]"),
+        (
+            '{{ define "n" }}<{{ . }}>{{ end }}{{ template "n" .cluster }}{{ template "n" 3 }}',
+            "<dev><3>",
+        ),
+        ('{{ define "n" }}{{ $ }}{{ end -}} {{ template "n" .count }}', "3"),
+        ('{{ block "b" .path }}{{ .basename }}{{ end }}', "Web_1"),
     ],
 )
 def test_a_template_is_carried_out(text: str, made: str) -> None:
@@ -69,7 +83,22 @@ def test_a_template_is_carried_out(text: str, made: str) -> None:
         ("{{ end }}", "without its beginning"),
         ("{{ .cluster | }}", "empty"),
         ("{{ (.cluster }}", "not closed"),
-        ("{{ $x := 1 }}", "cannot be read here"),
+        ("{{ $x }}", "no variable \\$x"),
+        ("{{ $x = 1 }}", "no variable \\$x"),
+        ("{{ if .on }}{{ $x := 1 }}{{ end }}{{ $x }}", "no variable \\$x"),
+        ("{{ $x, $y := .list }}", "by range alone"),
+        ("{{ template `none` . }}", 'no template "none"'),
+        ("{{ template . }}", "needs a name in quotes"),
+        ("{{ define `a` }}x", "lacks its"),
+        ("{{ define `a` }}{{ template `a` . }}{{ end }}{{ template `a` . }}", "too often"),
+        (
+            "{{ define `a` }}"
+            + "{{ range $.list }}" * 20
+            + "x"
+            + "{{ end }}" * 21
+            + "{{ template `a` . }}",
+            "more steps",
+        ),
         ("{{ index .list 9 }}", "out of range"),
         ('{{ "text" .cluster }}', "is no function"),
         ("{{ range .cluster }}{{ end }}", "cannot go over"),
