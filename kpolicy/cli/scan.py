@@ -248,6 +248,8 @@ def scan(paths: tuple[str, ...], **options: Any) -> int:
             _say_notes(report, options["verbose"])
             if all(output.path for output in outputs):
                 _say_summary(report, outputs)
+            if request.write_baseline:
+                _say_baseline(request.write_baseline)
         if options["stats"]:
             _say_stats(report)
         return failed or _status(report, request)
@@ -435,6 +437,13 @@ def _say_summary(report: Report, outputs: list[Output]) -> None:
     for line in summary_lines(report):
         click.echo(one_line(line), err=True)
     click.echo(f"Written: {', '.join(one_line(output.path) for output in outputs)}", err=True)
+
+
+def _say_baseline(path: str) -> None:
+    from kpolicy.reporters.rendering import one_line
+
+    name = one_line(path)
+    click.echo(f"Written: {name}; --baseline {name} passes over these findings", err=True)
 
 
 def _say_stats(report: Report) -> None:

@@ -293,6 +293,7 @@ def test_results_all_lists_passes(scan: Run) -> None:
 def test_a_baseline_silences_what_it_holds_and_nothing_else(scan: Run, repository: Path) -> None:
     written = scan("apps", "--write-baseline", "baseline.json")
     assert written.exit_code == 0, "writing a baseline accepts what was found"
+    assert "Written: baseline.json; --baseline baseline.json passes over these" in written.stderr
     result = scan("apps", "--baseline", "baseline.json")
     assert result.exit_code == 0
     assert "1 suppressed" in result.stdout
