@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from kpolicy.engine.rows import Row
     from kpolicy.snapshot.resource import Resource
 
-#: Shards for each process: enough that they end at about the same time.
-_SHARDS_EACH = 8
+#: Shards for each process: enough that all end at about the same time.
+_SHARDS_EACH = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +55,39 @@ def shards_of(files: Sequence[ManifestFile], count: int) -> list[Shard]:
     return shards
 
 
-def deal(shards: Sequence[Shard], hands: int) -> list[list[Shard]]:
-    """Return the shards dealt to `hands` processes, the largest first to the least loaded."""
-    loads = [0] * hands
-    dealt: list[list[Shard]] = [[] for _ in range(hands)]
-    for shard in sorted(shards, key=lambda s: (-s.size, s.number)):
-        hand = loads.index(min(loads))
-        loads[hand] += shard.size
-        dealt[hand].append(shard)
-    return dealt
+class Claims:
+    """Numbers that processes take from one another, each one once: the bytes in a pipe.
+
+    Whoever is free takes the next one, so that a core that is slower for a while does less.
+    """
+
+    def __init__(self, reader: Connection) -> None:
+        self._reader = reader
+
+    @classmethod
+    def upto(cls, count: int) -> Claims:
+        """Return claims for the numbers below `count`, at most `MOST`."""
+        from multiprocessing import Pipe
+
+        reader, writer = Pipe(duplex=False)
+        # They fit into any pipe; where the writing end is closed, its end is seen.
+        os.write(writer.fileno(), bytes(range(count)))
+        writer.close()
+        return cls(reader)
+
+    def __iter__(self) -> Iterator[int]:
+        """Yield the numbers that this process gets."""
+        # One byte is read by one process whole.
+        while taken := os.read(self._reader.fileno(), 1):
+            yield taken[0]
+
+    def close(self) -> None:
+        """Take no more in this process."""
+        self._reader.close()
+
+
+#: How many numbers a byte tells apart.
+MOST = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,30 +118,36 @@ def parallel_phase(
 
     A worker that dies does no harm: what it had is done again here.
     """
-    shards = shards_of(files, jobs * _SHARDS_EACH)
-    hands = deal(shards, min(jobs, len(shards)))
-    workers = [_start(plan, settings, hand, toolbox, request, config) for hand in hands[1:]]
+    shards = shards_of(files, min(jobs * _SHARDS_EACH, MOST - jobs))
+    claims = Claims.upto(len(shards))
+    others = min(jobs, len(shards)) - 1
+    workers = [
+        _start(plan, settings, shards, claims, toolbox, request, config) for _ in range(others)
+    ]
     done: dict[int, Tally] = {}
     try:
         with without_collector():
-            for shard in hands[0]:
-                done[shard.number] = _here(plan, settings, shard)
+            read = 0
+            for number in claims:
+                shard = shards[number]
+                done[number] = _here(plan, settings, shard)
                 if request.progress is not None:
-                    # The other hands are as large, and as fast for all that is known.
-                    own = sum(len(s.files) for s in hands[0] if s.number in done)
-                    request.progress("scanning", min(own * len(hands), len(files)), len(files))
-            for worker, hand in zip(workers, hands[1:], strict=True):
-                results = worker.results() if worker is not None else {}
-                for shard in hand:
-                    tally = results.get(shard.number)
-                    if tally is None:
-                        tally = _here(plan, settings, shard)
-                    done[shard.number] = tally
+                    # The others are as fast, for all that is known.
+                    read += len(shard.files) * (1 + others)
+                    request.progress("scanning", min(read, len(files)), len(files))
+            for worker in workers:
+                if worker is not None:
+                    done.update(worker.results())
+            for shard in shards:
+                if shard.number not in done:
+                    done[shard.number] = _here(plan, settings, shard)
     except BaseException:
         for worker in workers:
             if worker is not None:
                 worker.stop()
         raise
+    finally:
+        claims.close()
     whole = Tally()
     for number in sorted(done):
         whole.add(done[number])
@@ -164,12 +194,13 @@ class _Worker:
 def _start(
     plan: Plan,
     settings: Settings,
-    hand: Sequence[Shard],
+    shards: Sequence[Shard],
+    claims: Claims,
     toolbox: Toolbox,
     request: ScanRequest,
     config: Config,
 ) -> _Worker | None:
-    """Start a worker on its shards: forked where that is safe, else from the toolbox's factory."""
+    """Start a worker: forked where that is safe, else from the toolbox's factory."""
     fork = _may_fork()
     if not fork and toolbox.factory is None:
         return None
@@ -179,7 +210,7 @@ def _start(
         bare = replace(request, progress=None, config=None)
         source = Recipe(toolbox.factory, plain(bare), plain(config))
         settings = plain(settings)
-    return _launch("fork" if fork else "spawn", _work, source, settings, tuple(hand))
+    return _launch("fork" if fork else "spawn", _work, source, settings, tuple(shards), claims)
 
 
 def _may_fork() -> bool:
@@ -275,14 +306,18 @@ def _settle_there(
 
 
 def _work(
-    source: Plan | Recipe, settings: Settings, hand: Sequence[Shard], sender: Connection
+    source: Plan | Recipe,
+    settings: Settings,
+    shards: Sequence[Shard],
+    claims: Claims,
+    sender: Connection,
 ) -> None:
     """What a worker process does. A failure ends it; the caller does its work again."""
 
     def results() -> Iterator[tuple[int, Tally]]:
         plan = source.plan() if isinstance(source, Recipe) else source
-        for shard in hand:
-            yield shard.number, local_phase(plan, settings, shard.files, keep_bodies=False)
+        for number in claims:
+            yield number, local_phase(plan, settings, shards[number].files, keep_bodies=False)
 
     _send(results, sender)
 

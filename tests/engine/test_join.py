@@ -244,6 +244,7 @@ def test_what_the_configuration_says_exists_outside_is_no_miss(tmp_path):
 def test_where_forking_is_unsafe_workers_make_their_own_plan(tmp_path, monkeypatch):
     """With a second thread alive, processes are spawned: they get a factory, not this process."""
     import threading
+    import time
 
     from kpolicy.config.model import Config, Override
     from kpolicy.engine import cores, workers
@@ -260,6 +261,14 @@ def test_where_forking_is_unsafe_workers_make_their_own_plan(tmp_path, monkeypat
     monkeypatch.setattr(
         workers._Worker, "results", lambda self: seen.append(results(self)) or seen[-1]
     )
+    here = workers._here
+
+    def slowly(*args):
+        """Leave something for the worker, which begins with its imports."""
+        time.sleep(0.2)
+        return here(*args)
+
+    monkeypatch.setattr(workers, "_here", slowly)
     done = threading.Event()
     thread = threading.Thread(target=done.wait)
     thread.start()
