@@ -9,8 +9,8 @@ from pathlib import Path
 
 from kpolicy.manifests.model import ManifestFile
 
-#: Below this many bytes a process costs more than it saves: it makes code of every policy itself.
-_WORTH_A_PROCESS = 1_000_000
+#: Below this many bytes a process costs more than it saves.
+_WORTH_A_PROCESS = 300_000
 
 
 def cores_available() -> int:
