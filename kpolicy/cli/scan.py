@@ -94,6 +94,13 @@ FAILED = 2
     help="Worker processes; 1 = none but this one (default: as many as there are cores).",
 )
 @click.option(
+    "--repositories",
+    metavar="FILE",
+    default="",
+    help="Scan the directories that FILE (- = standard input) names, one a line, each as by "
+    "itself: with its own configuration, and joined with no other.",
+)
+@click.option(
     "--cluster",
     metavar="ADDRESS",
     default="",
@@ -217,6 +224,10 @@ def scan(paths: tuple[str, ...], **options: Any) -> int:
     if options["no_cache"] and options["verify_cache"]:
         raise click.UsageError("--no-cache and --verify-cache contradict each other.")
     check_live(paths, options)
+    if options["repositories"]:
+        from kpolicy.cli.repositories import refuse_others
+
+        refuse_others(paths, options)
     from kpolicy.cli.files import SourceLines, check_writable
     from kpolicy.cli.outputs import pair
     from kpolicy.cli.plugins import host_of, report_plugin_problems
@@ -240,7 +251,7 @@ def scan(paths: tuple[str, ...], **options: Any) -> int:
             request, toolbox = with_cluster(request, toolbox, config, options)
         return request, remembering(toolbox, lines)
 
-    def publish(report: Report, request: ScanRequest) -> int:
+    def publish(report: Report, request: ScanRequest, status: int | None = None) -> int:
         context = context_of(request, lines, settings)
         failed = _write(outputs, report, context, options["color"], host)
         report_problems(report.problems)
@@ -252,7 +263,7 @@ def scan(paths: tuple[str, ...], **options: Any) -> int:
                 _say_baseline(request.write_baseline)
         if options["stats"]:
             _say_stats(report)
-        return failed or _status(report, request)
+        return failed or (_status(report, request) if status is None else status)
 
     if options["watch"]:
         from kpolicy.cli.watching import Watch, watch
@@ -262,20 +273,27 @@ def scan(paths: tuple[str, ...], **options: Any) -> int:
         named = tuple(file for file in files if file)
         work = Watch(prepare, publish, lines, paths or (".",), named, options["quiet"])
         return watch(work) or report_plugin_problems(host)
-    request, toolbox = prepare()
-    if options["verbose"]:
-        _say_what_is_loaded(request, host)
-    diff = ""
-    if options["fix"] or options["diff"]:
-        _refuse(options, "--fix and --diff", "write_baseline")
-        from functools import partial
+    diff, status = "", None
+    if options["repositories"]:
+        from kpolicy.cli.repositories import scan_listed
 
-        from kpolicy.cli.fixing import mend
-
-        mended = mend(request, toolbox, partial(_run, quiet=options["quiet"]), options["fix"])
-        report, diff = mended.report, mended.diff if options["diff"] else ""
+        request = request_of((), options)
+        scanned = scan_listed(request, host.toolbox(), options)
+        report, status = scanned.report, scanned.status
     else:
-        report = _run(request, toolbox, options["quiet"])
+        request, toolbox = prepare()
+        if options["verbose"]:
+            _say_what_is_loaded(request, host)
+        if options["fix"] or options["diff"]:
+            _refuse(options, "--fix and --diff", "write_baseline")
+            from functools import partial
+
+            from kpolicy.cli.fixing import mend
+
+            mended = mend(request, toolbox, partial(_run, quiet=options["quiet"]), options["fix"])
+            report, diff = mended.report, mended.diff if options["diff"] else ""
+        else:
+            report = _run(request, toolbox, options["quiet"])
     timings = {**report.timings, "total": time.perf_counter() - began}
     said = tuple(note for note in report.notes if options["verbose"] or not note.detail)
     report = replace(report, notes=said, timings=MappingProxyType(timings))
@@ -283,7 +301,7 @@ def scan(paths: tuple[str, ...], **options: Any) -> int:
         from kpolicy.cli.fixing import show_diff
 
         show_diff(diff, outputs, options["color"])
-    status = publish(report, request)
+    status = publish(report, request, status)
     return report_plugin_problems(host) or status
 
 

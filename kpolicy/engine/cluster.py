@@ -11,6 +11,7 @@ import os
 import pickle
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -43,7 +44,16 @@ def cluster_phase(work: Work) -> Tally:
     Raises `UsageError` where there is no scheduler at the address, no worker, or one with another
     kpolicy, other plugins or other policies.
     """
-    address = work.request.cluster
+    with connected(work.request.cluster) as client:
+        return _run(client, work)
+
+
+@contextmanager
+def connected(address: str) -> Iterator[Client]:
+    """Give a client of the cluster at an address, whose workers are as this process is.
+
+    Raises `UsageError` as `cluster_phase` does.
+    """
     client_class = _client()
     try:
         client = client_class(address, timeout=_PATIENCE, set_as_default=False)
@@ -55,7 +65,7 @@ def cluster_phase(work: Work) -> Tally:
         ) from None
     try:
         _check_workers(client, address)
-        return _run(client, work)
+        yield client
     finally:
         client.close()
 

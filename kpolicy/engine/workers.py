@@ -242,6 +242,8 @@ def plain(value: Any) -> Any:
         return replace(value, **changed)
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*map(plain, value))
     if isinstance(value, (list, tuple)):
         return tuple(plain(item) for item in value)
     return value
