@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from kpolicy.cel.errors import CelError
+from kpolicy.engine.admission.served import served
 from kpolicy.engine.admission.unit import Admission
 from kpolicy.engine.evaluate import Unit, Variables
 from kpolicy.frozen import FrozenDict
@@ -29,11 +30,6 @@ _LONGEST_ANNOTATION = 10 * 1024
 
 #: Where the bindings of a resource keep its objects as the API server hands them to admission.
 _SERVED = "(served)"
-#: Lists that Go writes as null where they are empty, since their types say nothing else.
-_NULL_LISTS = {
-    ("rbac.authorization.k8s.io", "Role"): "rules",
-    ("rbac.authorization.k8s.io", "ClusterRole"): "rules",
-}
 
 
 @dataclass(slots=True)
@@ -75,12 +71,12 @@ class World:
         self.namespace: FrozenDict | None = None
         if admission.reads_request:
             own["request"] = _request(bindings["request"], asked, met)
-        served = bindings.get(_SERVED)
-        if served is None:
-            served = bindings[_SERVED] = tuple(
-                _served(own[name], asked) for name in ("object", "oldObject")
+        objects = bindings.get(_SERVED)
+        if objects is None:
+            objects = bindings[_SERVED] = tuple(
+                served(own[name], asked) for name in ("object", "oldObject")
             )
-        own["object"], own["oldObject"] = served
+        own["object"], own["oldObject"] = objects
         if (met.group, met.version) != (asked.target.group, asked.target.version):
             version = f"{met.group}/{met.version}" if met.group else met.version
             for name in ("object", "oldObject"):
@@ -154,31 +150,6 @@ class World:
             elif value is not None:
                 text = f"audit annotation {key} is neither a string nor null"
                 yield Decided(0, "error", text, always=True)
-
-
-def _served(body: Any, asked: Incoming) -> Any:
-    """Return an object as admission sees it: with its namespace, and `rules: null` of a role.
-
-    Source: k8s.io/apiserver, EnsureObjectNamespaceMatchesRequestNamespace; the types of
-    rbac.authorization.k8s.io/v1, whose `rules` have no omitempty.
-    """
-    if not isinstance(body, FrozenDict):
-        return body
-    target = asked.target
-    changed: dict[str, Any] = {}
-    metadata = body.get("metadata")
-    if (
-        target.namespaced
-        and asked.namespace
-        and not asked.is_namespace
-        and isinstance(metadata, FrozenDict)
-        and not metadata.get("namespace")
-    ):
-        changed["metadata"] = FrozenDict({**metadata, "namespace": asked.namespace}, metadata.mark)
-    missing = _NULL_LISTS.get((target.group, target.kind))
-    if missing is not None and missing not in body:
-        changed[missing] = None
-    return FrozenDict({**body, **changed}, body.mark) if changed else body
 
 
 def _request(request: Mapping[str, Any], asked: Incoming, met: Matched) -> FrozenDict:
