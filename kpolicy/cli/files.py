@@ -14,6 +14,8 @@ from kpolicy.location import SourceLocation
 
 #: YAML 1.1's line breaks, as libyaml counts them.
 _BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+#: Opening a FIFO waits for nobody.
+_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _LARGEST = 32 * 1024 * 1024
 
 
@@ -54,16 +56,24 @@ class SourceLines:
 
 def _read(path: str) -> list[str]:
     try:
-        # Not a FIFO or device: opening one may never return.
-        found = Path(path).stat()
-        if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST:
-            return []
-        return _split(Path(path).read_bytes())
+        descriptor = os.open(path, _FLAGS)
     except (OSError, ValueError):
         return []
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST:
+            return []
+        with os.fdopen(descriptor, "rb", closefd=False) as stream:
+            return _split(stream.read())
+    except OSError:
+        return []
+    finally:
+        os.close(descriptor)
 
 
 def _split(data: bytes) -> list[str]:
+    if data.isascii() and b"\r" not in data:
+        return data.decode("ascii").split("\n")
     return _BREAK.split(data.decode("utf-8-sig", "replace"))
 
 
