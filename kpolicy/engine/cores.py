@@ -10,7 +10,7 @@ from pathlib import Path
 from kpolicy.manifests.model import ManifestFile
 
 #: Below this many bytes a process costs more than it saves.
-_WORTH_A_PROCESS = 300_000
+_WORTH_A_PROCESS = 600_000
 
 
 def cores_available() -> int:
