@@ -24,6 +24,8 @@ CanonicalQuantity = Callable[[Any], Any]
 _ANY_OBJECT: Mapping[str, Any] = {
     "properties": {"metadata": {"$ref": "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"}}
 }
+#: Types whose values are written as they are.
+_SCALARS = ("string", "integer", "number", "boolean", "int-or-string")
 #: Optional lists that Go writes all the same, since their types do not say omitempty.
 _WRITTEN = frozenset((("Role", "rules"), ("ClusterRole", "rules"), ("EndpointSlice", "ports")))
 
@@ -82,11 +84,13 @@ class Serving:
         part.is_quantity = data.get("type") == "quantity"
         required = data.get("required", ())
         for name, inner in data.get("properties", {}).items():
+            if inner.get("type") in _SCALARS:
+                continue
             part.fields[name] = self._part(inner, definitions)
             if name not in required and _is_collection(inner):
                 part.optional.add(name)
         rest = data.get("items") or data.get("additionalProperties")
-        if isinstance(rest, Mapping):
+        if isinstance(rest, Mapping) and rest.get("type") not in _SCALARS:
             part.rest = self._part(rest, definitions)
         return part
 
