@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 #: Files of about so many bytes make a task: some tenths of a second, against some milliseconds that
 #: Dask needs for each.
 _SHARD_BYTES = 500_000
+#: From so many bytes of files on the workers join too; fewer are joined here in less time than the
+#: mail between workers takes.
+_SHUFFLED_BYTES = 50_000_000
 #: Seconds to wait for the scheduler.
 _PATIENCE = 10
 
@@ -125,31 +128,49 @@ def _run(client: Client, work: Work) -> Tally:
     count = max(1, sum(file.size for file in files) // _SHARD_BYTES)
     shards = shards_of(files, count)
     (shared,) = client.scatter([parcel], broadcast=True)
-    futures = {
-        client.submit(evaluate_shard, shared, tuple(_with_bytes(shard, work)), pure=False): shard
+    futures = [
+        client.submit(evaluate_shard, shared, tuple(_with_bytes(shard, work)), pure=False)
         for shard in shards
-    }
-    done: dict[int, Tally] = {}
+    ]
+    if _is_shuffled(work):
+        from kpolicy.engine.cluster_shuffle import shuffled
+
+        return shuffled(client, work, shared, futures)
+    whole = Tally()
+    for tally in gathered(client, futures, work, "scanning"):
+        whole.add(tally)
+    return whole
+
+
+def _is_shuffled(work: Work) -> bool:
+    """Return whether the workers join too: much input, and nobody asks for what passed."""
+    size = sum(file.size for file in work.discovery.files)
+    return work.plan.joins and not work.settings.everything and size >= _SHUFFLED_BYTES
+
+
+def gathered(client: Client, futures: Sequence[Any], work: Work, stage: str = "") -> list[Any]:
+    """Return what the tasks yielded, unpickled, in their order; progress is told of a `stage`.
+
+    Raises `UsageError` where a worker has other policies.
+    """
     from distributed import as_completed
 
+    numbers = {future: number for number, future in enumerate(futures)}
+    done: dict[int, Any] = {}
+    total = len(work.discovery.files)
     try:
         for future in as_completed(futures, loop=client.loop):
-            shard = futures[future]
             try:
-                done[shard.number] = pickle.loads(future.result())
+                done[numbers[future]] = pickle.loads(future.result())
             except _Unlike as error:
                 hint = "-p and the configuration must name files that the workers can read"
                 raise UsageError(Problem(f"--cluster: {error}", None, hint)) from None
-            if request.progress is not None:
-                ready = sum(len(shards[number].files) for number in done)
-                request.progress("scanning", ready, len(files))
+            if work.request.progress is not None and stage:
+                work.request.progress(stage, total * len(done) // len(futures), total)
     except BaseException:
         client.cancel(list(futures))
         raise
-    whole = Tally()
-    for number in sorted(done):
-        whole.add(done[number])
-    return whole
+    return [done[number] for number in sorted(done)]
 
 
 def _with_bytes(shard: Shard, work: Work) -> Iterator[ManifestFile]:
@@ -166,7 +187,7 @@ def _ids(plan: Plan) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=1)
-def _plan_of(parcel: bytes) -> tuple[Plan, Settings]:
+def plan_of(parcel: bytes) -> tuple[Plan, Settings]:
     """Return the plan and the settings, made once in a worker for all shards of a scan."""
     recipe, settings, ids = pickle.loads(parcel)
     plan = recipe.plan()
@@ -177,5 +198,5 @@ def _plan_of(parcel: bytes) -> tuple[Plan, Settings]:
 
 def evaluate_shard(parcel: bytes, files: Sequence[ManifestFile]) -> bytes:
     """What a worker does: the local phase on a shard. Returns the tally, pickled."""
-    plan, settings = _plan_of(parcel)
+    plan, settings = plan_of(parcel)
     return pickle.dumps(local_phase(plan, settings, files, keep_bodies=False), -1)

@@ -219,12 +219,15 @@ def join_rows(
     snapshot = Snapshot.of(resources, plan.kinds, world)
     pairs = [(r, by_place[r.path, r.document, r.pointer, r.scope]) for r in snapshot.resources]
     relations = relations_of(plan)
-    if not _changes_keys(snapshot.kinds, plan.kinds):
+    if not changes_keys(snapshot.kinds, plan.kinds):
         filed: list[list[tuple[Resource, Any]]] = [[] for _ in relations]
         for resource, row in pairs:
             for relation_number, entries in row.filed:
                 filed[relation_number].append((resource, entries))
         for number, relation in enumerate(relations):
+            if tally.relations is not None and number not in tally.relations:
+                # Nothing that is open asks for it.
+                continue
             snapshot.adopt(relation, RelationIndex.from_entries(relation, filed[number]))
         bits = {resource: row.bits for resource, row in pairs if row.bits}
         evaluator = JoinEvaluator(plan, settings, snapshot, bits=bits, reads=reads)
@@ -236,7 +239,7 @@ def join_rows(
     settle_in_two(evaluator, [pair for pair in pairs if pair[1].pending], placer, tally)
 
 
-def _changes_keys(kinds: Kinds, base: Kinds) -> bool:
+def changes_keys(kinds: Kinds, base: Kinds) -> bool:
     """Return whether a definition in the input makes a kind cluster-scoped that was not known so.
 
     The workers filed it, and references to it, under a namespace then: the indexes are built anew.

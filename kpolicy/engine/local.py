@@ -92,6 +92,8 @@ class Tally:
     """With their bodies, where these were to be kept."""
     rows: list[Row] = field(default_factory=list)
     """Without, where they were not."""
+    relations: frozenset[int] | None = None
+    """Whose entries rows have, by number in `rows.relations_of`; None = all."""
     invalid: list[Invalid] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)

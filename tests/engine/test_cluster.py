@@ -45,6 +45,18 @@ SMALL_SHARDS = """\
 from kpolicy.engine import cluster
 cluster._SHARD_BYTES = 2_000
 """
+#: The workers join too, whatever the size of the input.
+SHUFFLED = SMALL_SHARDS + "cluster._SHUFFLED_BYTES = 0\n"
+#: One worker dies while keys' owners answer: what it had of the shards is worked out again.
+KILL_AN_OWNER = """\
+import os, signal
+from kpolicy.engine import cluster_shuffle
+made = cluster_shuffle._world
+def kill(*arguments):
+    os.kill({pid}, signal.SIGKILL)
+    return made(*arguments)
+cluster_shuffle._world = kill
+"""
 #: One worker dies while shards are sent out.
 KILL = """\
 import os, signal, threading, time
@@ -78,7 +90,14 @@ def test_the_report_is_that_of_one_process(dask: DaskCluster, tree: Path) -> Non
     for target in (EXAMPLES, tree):
         alone = report_of(target)
         assert alone["findings"]
-        assert report_of(target, "--cluster", dask.address, first=SMALL_SHARDS) == alone
+        for first in (SMALL_SHARDS, SHUFFLED):
+            assert report_of(target, "--cluster", dask.address, first=first) == alone
+
+
+def test_what_passed_is_the_same_too(dask: DaskCluster, tree: Path) -> None:
+    alone = report_of(tree, "--results", "all")
+    options = ("--results", "all", "--cluster", dask.address)
+    assert report_of(tree, *options, first=SHUFFLED) == alone
 
 
 def test_policies_of_files_run_there_too(dask: DaskCluster, tree: Path) -> None:
@@ -96,6 +115,16 @@ def test_a_worker_that_is_killed_costs_nothing_but_time(tree: Path, tmp_path: Pa
         pid = dask.workers[0]
         alone = report_of(tree)
         first = SMALL_SHARDS + KILL.format(pid=pid)
+        assert report_of(tree, "--cluster", dask.address, first=first) == alone
+        assert "Restarting worker" in (folder / "stderr").read_text()
+
+
+def test_an_owner_of_keys_that_is_killed_costs_nothing_but_time(tree: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "dask"
+    folder.mkdir()
+    with dask_cluster(folder) as dask:
+        alone = report_of(tree)
+        first = SHUFFLED + KILL_AN_OWNER.format(pid=dask.workers[0])
         assert report_of(tree, "--cluster", dask.address, first=first) == alone
         assert "Restarting worker" in (folder / "stderr").read_text()
 
