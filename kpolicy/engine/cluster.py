@@ -2,7 +2,8 @@
 
 The bytes of the files travel with their shard, so that no file system need be shared; rows come
 back (keys, and what the joins read of an object), and the join phase runs here, as it does after
-worker processes. A shard whose worker dies is run again on another one, by Dask.
+worker processes. Of much input, the workers first settle what they can (see `cluster_shuffle`). A
+shard whose worker dies is run again on another one, by Dask.
 """
 
 from __future__ import annotations

@@ -111,6 +111,9 @@ def _relations(plan: Plan, pending: Sequence[Pending]) -> set[int]:
     found: set[int] = set()
     for item in pending:
         compiled = plan.units[item.unit].compiled
+        if compiled.policy.metadata.get("copies"):
+            # It looks at keys alone.
+            continue
         if compiled.policy.check is not None:
             return set(range(len(relations)))
         found |= {numbers[id(plan.relations[q.relation].relation)] for q in compiled.questions}
