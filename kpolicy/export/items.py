@@ -29,6 +29,9 @@ def all_of(items: Node, variable: str, test: Node) -> Node:
         case Call(function="_+_", target=None, args=[left, right]):
             both = [all_of(left, variable, test), all_of(right, variable, test)]
             return Call(0, "_&&_", None, both)
+        case Call(function="_?_:_", target=None, args=[test_of, left, right]):
+            both = [all_of(left, variable, test), all_of(right, variable, test)]
+            return Call(0, "_?_:_", None, [test_of, *both])
         case Comprehension(kind="filter", variable2=None) as inner:
             return all_of(inner.range, variable, _unless(inner, variable, test))
         case Comprehension(kind="map", condition=None, variable2=None) as inner:
@@ -52,6 +55,9 @@ def told_of(items: Node, variable: str, test: Node, each: Node, separator: str) 
             case Call(function="_+_", target=None, args=[left, right]):
                 both = [told_of(side, variable, test, each, separator) for side in (left, right)]
                 return _joined(ListNode(0, both), separator)
+            case Call(function="_?_:_", target=None, args=[test_of, left, right]):
+                both = [told_of(side, variable, test, each, separator) for side in (left, right)]
+                return Call(0, "_?_:_", None, [test_of, *both])
             case Comprehension(kind="filter", variable2=None) as inner:
                 holds = _unless(inner, variable, test)
                 return told_of(inner.range, variable, holds, each, separator)

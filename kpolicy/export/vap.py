@@ -17,9 +17,10 @@ from kpolicy.cel.writer import write_lines
 from kpolicy.export.cost import PER_EXPRESSION, PER_POLICY, Estimate, estimate
 from kpolicy.export.homogeneous import of_one_type
 from kpolicy.export.inline import Inexpressible, Inliner, constant, from_config_map
-from kpolicy.export.items import all_of, flattens, told_of
+from kpolicy.export.items import all_of, told_of
 from kpolicy.export.match import ambiguous, constraints, match_conditions, workloads_met
 from kpolicy.export.model import Exported, Options, Refusal
+from kpolicy.export.nested import Nesting
 from kpolicy.export.releases import refused_by
 from kpolicy.policy.compiled import JOINS, CompiledPolicy, CompiledValidation
 from kpolicy.policy.model import Expression
@@ -94,6 +95,8 @@ class _Writer:
             },
             params={name: self._param(name, value) for name, value in params.items()},
         )
+        flat = self.environment.parse("[[1]].flatten()")
+        self.nesting = Nesting(needed=refused_by(flat, options.release) is not None)
         self.sizes: dict[str, Estimate] = {}
         self.dearest = self.total = 0
 
@@ -127,8 +130,11 @@ class _Writer:
             ) from None
         # Rewriting makes variables; all of them are known before the first expression is checked.
         wheres = self._conditions()
-        own = {v.name: self._rewritten(v.expression) for v in policy.variables}
-        drafts = [self._draft(validation, own) for validation in self.compiled.validations]
+        own = {
+            v.name: self.nesting.variable(v.name, self._rewritten(v.expression))
+            for v in policy.variables
+        }
+        drafts = [self._draft(validation) for validation in self.compiled.validations]
         origins = {v.name: v.expression for v in policy.variables}
         variables = [
             (name, self._variable(name, tree, origins.get(name)))
@@ -226,17 +232,15 @@ class _Writer:
         self.sizes[name] = estimate(tree, self.sizes)
         return text
 
-    def _draft(self, compiled: CompiledValidation, own: Mapping[str, Node]) -> _Draft:
+    def _draft(self, compiled: CompiledValidation) -> _Draft:
         validation = self.policy.validations[compiled.index]
-        test = self._rewritten(validation.expression)
+        test = self.nesting.rewrite(self._rewritten(validation.expression))
         told = validation.message_expression
-        said = None if told is None else self._rewritten(told)
+        said = None if told is None else self.nesting.rewrite(self._rewritten(told))
         message = " ".join(validation.message.split())
         if validation.for_each is not None:
             variable = validation.for_each.variable
-            items = self._rewritten(validation.for_each.items)
-            if _is_variable(items) and items.field in own and flattens(own[items.field]):
-                items = own[items.field]
+            items = self.nesting.items(self._rewritten(validation.for_each.items))
             each = said if said is not None else self._name(compiled, variable)
             text = told_of(items, variable, test, each, "; " if said is not None else ", ")
             if said is None:
