@@ -139,6 +139,9 @@ def _load_binding(document: SourceNode) -> Loaded:
                 f'"{action}" is no validation action', at, f"one of {', '.join(SEVERITY_OF)}"
             )
     names = [action for action, _ in actions]
+    for number, (action, at) in enumerate(actions):
+        if action in names[:number]:
+            reader.problem(f"validation action {action} is listed twice", at)
     if actions_node is not None and "Deny" in names and "Warn" in names:
         reader.problem(
             "Deny and Warn cannot be used together: a denied request would be told twice",

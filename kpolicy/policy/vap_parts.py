@@ -35,8 +35,14 @@ def assemble(
     documents that no format reads.
     """
     bindings: dict[str, list[dict[str, Any]]] = {}
+    first: dict[str, SourceLocation] = {}
+    twice: list[Problem] = []
     for part in parts:
         if part.kind == binding:
+            at = first.setdefault(part.data["name"], part.location)
+            if at is not part.location:
+                twice.append(_same_name(part, at))
+                continue
             bindings.setdefault(part.data["policy"], []).append(part.data)
     exceptions = [part.data for part in parts if part.kind == "admission-exception"]
     resources = [part for part in parts if part.kind == "resource"]
@@ -88,7 +94,15 @@ def assemble(
 
         found.append(assembled(policy))
     left = [problem for problem in problems if id(problem) not in taken]
-    return found, left
+    return found, [*left, *twice]
+
+
+def _same_name(part: Part, first: SourceLocation) -> Problem:
+    """Return that a second Binding of one name is left out: a cluster has one of a name."""
+    from kpolicy.errors import Problem
+
+    text = f'binding "{part.data["name"]}" is taken by another one at {first}'
+    return Problem(text, part.location, "rename one of the two")
 
 
 def bystanders(

@@ -296,6 +296,7 @@ def broken(**changes) -> dict:
         (vap("true", version="v2"), "v2"),
         (binding("Block"), "Block"),
         (binding("Deny", "Warn"), "together"),
+        (binding("Audit", "Audit"), "listed twice"),
         (binding(paramRef={"parameterNotFoundAction": "Deny"}), "either a name or a selector"),
     ],
 )  # fmt: skip
@@ -304,6 +305,13 @@ def test_what_the_api_server_refuses_is_a_problem_with_its_place(tmp_path, polic
     assert text in str(report.problems[0])
     assert report.problems[0].location.line
     assert {f.policy for f in report.findings} == {"other"}
+
+
+def test_the_second_binding_of_a_name_is_a_problem_and_binds_nothing(tmp_path):
+    policies = [vap("false"), binding("Audit"), binding("Deny")]
+    report = run(tmp_path, policies, [deployment()])
+    assert 'binding "b" is taken by another one' in str(report.problems[0])
+    assert [f.severity for f in report.findings] == ["info"]
 
 
 def test_unknown_fields_are_ignored_with_a_note(tmp_path):
