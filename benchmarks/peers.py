@@ -301,8 +301,11 @@ def plot(data: Mapping[str, Any], layout: str) -> str:
 def render(data: Mapping[str, Any]) -> None:
     """Write the section and the plots."""
     store.write_section("peers", section(data))
+    drawn = {entry["layout"] for entry in data["peers"].values() if entry["manifests"]}
     for layout, file in PLOTS.items():
-        file.write_text(plot(data, layout))
+        # A layout that was not measured yet keeps the plot that is there.
+        if layout in drawn:
+            file.write_text(plot(data, layout))
 
 
 def inputs(options: argparse.Namespace, scratch: Path) -> Iterator[tuple[str, int, str, Path]]:
@@ -336,7 +339,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--render", action="store_true", help="measure nothing")
     options = parser.parse_args(arguments)
     if options.render:
-        render(store.read())
+        render(store.measured("peers"))
         return
     data = store.begin("peers", options.anew)
     as_installed()

@@ -343,7 +343,7 @@ def main() -> None:
     options, more = parser.parse_known_args()
     more = [argument for argument in more if argument != "--"]
     if options.render:
-        render(store.read())
+        render(store.measured("scan"))
         return
     data = store.begin("scan", options.anew)
     as_installed()

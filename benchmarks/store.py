@@ -20,6 +20,14 @@ def read(path: Path = DATA) -> dict[str, Any]:
     return found
 
 
+def measured(part: str, path: Path = DATA) -> dict[str, Any]:
+    """Return what was measured; ends the program with a message where `part` was not."""
+    data = read(path)
+    if not data.get(part):
+        raise SystemExit(f"{path}: no figures of {part} yet; run {part}.py without --render first")
+    return data
+
+
 def begin(part: str, anew: bool, path: Path = DATA) -> dict[str, Any]:
     """Return what there is to go on from; figures of another machine are none of it."""
     data = read(path)

@@ -212,6 +212,14 @@ def test_figures_of_another_machine_are_not_gone_on_from(tmp_path: Path) -> None
     assert store.begin("scan", True, kept) == {"machine": store.machine(), "peers": {}}
 
 
+def test_drawing_what_was_not_measured_is_told(tmp_path: Path) -> None:
+    kept = tmp_path / "results.json"
+    with pytest.raises(SystemExit, match="no figures of scan yet"):
+        import_module("store").measured("scan", kept)
+    kept.write_text('{"scan": {"1": {}}}')
+    assert import_module("store").measured("scan", kept)["scan"]
+
+
 def test_one_command_runs_the_steps_that_are_wanted() -> None:
     results = import_module("results")
     options = argparse.Namespace(
