@@ -73,8 +73,8 @@ def open_workspace(
     `kinds` are those known beforehand; None = the toolbox's.
     """
     from kpolicy.engine.intake import intake
-    from kpolicy.engine.local import Tally
-    from kpolicy.engine.settings import world_of
+    from kpolicy.engine.outside import world_of
+    from kpolicy.engine.tally import Tally
     from kpolicy.manifests import load
     from kpolicy.relations.index import directory
     from kpolicy.snapshot.kinds import Kinds

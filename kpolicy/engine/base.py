@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 from kpolicy.engine.base_config import starting_directory
 from kpolicy.engine.findings import Anchor, Placer, finish
 from kpolicy.engine.join import JoinEvaluator
-from kpolicy.engine.local import LocalEvaluator, Settings, Tally
+from kpolicy.engine.local import LocalEvaluator, Settings
+from kpolicy.engine.outside import world_of
 from kpolicy.engine.plan import Plan
-from kpolicy.engine.settings import world_of
+from kpolicy.engine.tally import Tally
 from kpolicy.findings import Finding, Place, Related, ResourceRef
 from kpolicy.manifests.model import Discovery, ManifestFile, SourceOptions
 from kpolicy.snapshot.resource import Resource, resource_from

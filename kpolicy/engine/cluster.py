@@ -18,9 +18,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from kpolicy import __version__
-from kpolicy.engine.local import Settings, Tally, local_phase
+from kpolicy.engine.local import Settings, local_phase
 from kpolicy.engine.phases import Work
 from kpolicy.engine.plan import Plan
+from kpolicy.engine.tally import Tally
 from kpolicy.engine.workers import Recipe, Shard, plain, shards_of
 from kpolicy.errors import Problem, UsageError
 from kpolicy.manifests.model import Invalid, ManifestFile

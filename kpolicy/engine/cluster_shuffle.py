@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 from kpolicy.engine.cluster import gathered, plan_of
 from kpolicy.engine.join import changes_keys
 from kpolicy.engine.lazy import Library
-from kpolicy.engine.local import Tally
+from kpolicy.engine.outside import world_of
 from kpolicy.engine.phases import Work
 from kpolicy.engine.plan import Plan
 from kpolicy.engine.rows import Pending, relations_of
-from kpolicy.engine.settings import world_of
 from kpolicy.engine.shuffle import Answers, Mail, Shuffle, answer
+from kpolicy.engine.tally import Tally
 from kpolicy.relations.filed import Filed
 from kpolicy.snapshot.snapshot import Snapshot
 from kpolicy.snapshot.world import World

@@ -6,9 +6,8 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
-from kpolicy.engine.evaluate import Unit, Verdict
 from kpolicy.engine.places import mark_at, unescape
 from kpolicy.findings import (
     Certainty,
@@ -24,7 +23,10 @@ from kpolicy.findings import (
 from kpolicy.location import SourceLocation
 from kpolicy.manifests.model import Limits, ManifestFile
 from kpolicy.policy.model import Edit, Policy
-from kpolicy.snapshot.resource import Resource
+
+if TYPE_CHECKING:
+    from kpolicy.engine.evaluate import Unit, Verdict
+    from kpolicy.snapshot.resource import Resource
 
 #: Where the resource of a finding stands: (path, document, pointer); suppressions are filed by it.
 Anchor = tuple[str, int, str]

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from kpolicy.engine.evaluate import Surroundings, Unit, Verdict, evaluate
 from kpolicy.engine.findings import Placer
 from kpolicy.engine.lazy import Library
-from kpolicy.engine.local import Settings, Tally, add_findings, admission, pass_over
+from kpolicy.engine.local import Settings, add_findings, admission, pass_over
 from kpolicy.engine.plan import Plan
 from kpolicy.engine.request_object import request_of
 from kpolicy.engine.rows import Guess, Row, filters_of, relations_of
 from kpolicy.engine.speculate import holds
+from kpolicy.engine.tally import Tally
 from kpolicy.manifests.model import ManifestFile
 from kpolicy.policy.compiled import CompiledPolicy
 from kpolicy.relations.context import JoinContext

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import gc
-import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from kpolicy.engine.evaluate import Unit, Verdict, evaluate, skipped
-from kpolicy.engine.findings import Anchor, Placer, Raw, anchor_of, raw_of, ref_of
+from kpolicy.engine.findings import Placer, anchor_of, raw_of, ref_of
 from kpolicy.engine.plan import Plan
 from kpolicy.engine.request import ScanRequest
 from kpolicy.engine.request_object import request_of
-from kpolicy.engine.rows import Pending, Row, RowMaker
-from kpolicy.frozen import FrozenDict
-from kpolicy.manifests.model import Invalid, Limits, ManifestFile, Note, Skipped
+from kpolicy.engine.rows import Pending, RowMaker
+from kpolicy.engine.tally import COMMENT, Seen, Tally, digest_of
+from kpolicy.manifests.model import Invalid, Limits, ManifestFile
 from kpolicy.records import dataclass
 from kpolicy.relations.context import JoinContext
 from kpolicy.snapshot.resource import Resource, resource_from
@@ -69,90 +66,6 @@ def settings_of(request: ScanRequest) -> Settings:
     )
 
 
-class Seen(NamedTuple):
-    """What a file had: its part in the counts, and what tells that it is the same file again."""
-
-    path: str
-    digest: bytes
-    """Of its bytes; empty where they could not be read."""
-    commented: bool
-    """Whether it may hold comments that suppress something."""
-    documents: int
-    resources: int
-    evaluations: int
-
-
-@dataclass(slots=True)
-class Tally:
-    """What a phase yields. Merged in the order of files, whatever process it came from."""
-
-    findings: list[Raw] = field(default_factory=list)
-    annotated: dict[Anchor, Annotated] = field(default_factory=dict)
-    resources: list[Resource] = field(default_factory=list)
-    """With their bodies, where these were to be kept."""
-    rows: list[Row] = field(default_factory=list)
-    """Without, where they were not."""
-    relations: frozenset[int] | None = None
-    """Whose entries rows have, by number in `rows.relations_of`; None = all."""
-    invalid: list[Invalid] = field(default_factory=list)
-    skipped: list[Skipped] = field(default_factory=list)
-    notes: list[Note] = field(default_factory=list)
-    documents: int = 0
-    resource_count: int = 0
-    evaluations: int = 0
-    seen: list[Seen] = field(default_factory=list)
-    """Of each file, where results are kept."""
-    uncommented: frozenset[str] = frozenset()
-    """The paths of files that are known to hold no comment that suppresses anything."""
-    reads: dict[str, set[int]] = field(default_factory=dict)
-    """What the joins of each file looked at (see `kpolicy.engine.cached.reads`)."""
-
-    def add(self, other: Tally) -> None:
-        """Take in what another part of the phase yielded."""
-        self.findings += other.findings
-        self.annotated.update(other.annotated)
-        self.resources += other.resources
-        self.rows += other.rows
-        self.invalid += other.invalid
-        self.skipped += other.skipped
-        self.notes += other.notes
-        self.documents += other.documents
-        self.resource_count += other.resource_count
-        self.evaluations += other.evaluations
-        self.seen += other.seen
-        for path, marks in other.reads.items():
-            self.reads.setdefault(path, set()).update(marks)
-
-    def sparing(self, names: bool) -> Tally:
-        """Return what a report is made of: no bodies and, unless `names`, no resources at all."""
-        nothing = FrozenDict()
-        return replace(
-            self,
-            seen=[],
-            reads={},
-            resources=[
-                replace(r, body=nothing, written=None, whole=None) for r in self.resources if names
-            ],
-            rows=[
-                r._replace(filed=(), bits=frozenset(), pending=(), body=None)
-                for r in self.rows
-                if names
-            ],
-        )
-
-
-@contextmanager
-def without_collector() -> Iterator[None]:
-    """Run without the cyclic garbage collector: bodies are many, and hold no cycles."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
 def local_phase(
     plan: Plan,
     settings: Settings,
@@ -201,15 +114,6 @@ def _fingered(file: ManifestFile, limits: Limits) -> tuple[ManifestFile, bytes, 
     if isinstance(data, Invalid):
         return file, b"", True
     return replace(file, data=data), digest_of(data), COMMENT in data
-
-
-def digest_of(data: bytes) -> bytes:
-    """Return what stands for the bytes of a file."""
-    return hashlib.blake2b(data, digest_size=16).digest()
-
-
-#: What a comment that suppresses something has in it.
-COMMENT = b"kpolicy:ignore"
 
 
 class LocalEvaluator:

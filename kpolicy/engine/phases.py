@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from kpolicy.config.model import Config
+from kpolicy.engine.clock import Clock
 from kpolicy.engine.cores import jobs_for
 from kpolicy.engine.join import join_rows, join_whole
-from kpolicy.engine.local import Settings, Tally, local_phase
+from kpolicy.engine.local import Settings, local_phase
+from kpolicy.engine.outside import world_of
 from kpolicy.engine.plan import Plan
 from kpolicy.engine.request import ScanRequest, Toolbox
 from kpolicy.engine.scopes import copies_note
-from kpolicy.engine.settings import world_of
+from kpolicy.engine.tally import Tally
 from kpolicy.manifests.model import Discovery, ManifestFile, Note
 from kpolicy.records import dataclass
 from kpolicy.snapshot.world import World
 
 if TYPE_CHECKING:
     from kpolicy.engine.cached.reads import Reads
-
-
-class Clock:
-    """Seconds by stage."""
-
-    def __init__(self) -> None:
-        self.laps: dict[str, float] = {}
-        self._last = time.perf_counter()
-
-    def lap(self, stage: str) -> None:
-        """Count the time since the last lap for `stage`."""
-        now = time.perf_counter()
-        self.laps[stage] = self.laps.get(stage, 0.0) + now - self._last
-        self._last = now
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 from kpolicy.config.model import Config
 from kpolicy.engine.evaluate import Unit
+from kpolicy.engine.policy_files import BUILTIN, policy_sources
 from kpolicy.engine.request import ScanRequest, Toolbox
 from kpolicy.engine.selection import choose, severity_of
 from kpolicy.errors import ConfigError, Problem, UsageError
 from kpolicy.findings import PolicyInfo, Severity
 from kpolicy.frozen import freeze
 from kpolicy.location import SourceLocation
-from kpolicy.policy.archives import ArchiveError
-from kpolicy.policy.catalogue import Catalogue, Pin, PolicyFile, build, read_pack, read_paths, shown
+from kpolicy.policy.catalogue import Catalogue, build, shown
 from kpolicy.policy.compiled import CompileContext, CompiledPolicy, Question, compile_policy
 from kpolicy.policy.matching import Matcher
 from kpolicy.policy.model import Policy
@@ -26,7 +26,6 @@ from kpolicy.records import dataclass
 from kpolicy.snapshot.kinds import Kinds
 
 if TYPE_CHECKING:
-    from kpolicy.policy.packs import PolicyPack
     from kpolicy.policy.schema_check import SchemaChecker
     from kpolicy.relations.index import Direction
     from kpolicy.snapshot.resource import Resource
@@ -128,56 +127,10 @@ def catalogue_of(toolbox: Toolbox, request: ScanRequest, config: Config) -> Cata
 def _compiled_at_build(toolbox: Toolbox) -> Path | None:
     """Return the file that a wheel has beside the built-in packs; a checkout has none."""
     for pack in toolbox.packs:
-        if pack.plugin in _BUILTIN and isinstance(pack.directory, Path):
+        if pack.plugin in BUILTIN and isinstance(pack.directory, Path):
             file = pack.directory.parent / "compiled.bin"
             return file if file.is_file() else None
     return None
-
-
-def policy_sources(
-    toolbox: Toolbox, request: ScanRequest, config: Config
-) -> tuple[list[PolicyFile], list[Policy], list[Problem]]:
-    """Return the policy files, the policies made in Python, and what could not be read."""
-    root = Path(config.root) if config.root else Path.cwd()
-    own = [str(root / path) for path in config.policies]
-    pins = {
-        own[number]: Pin(config.policy_pins[path], config.origins.get(f"policies.{number}"))
-        for number, path in enumerate(config.policies)
-        if path in config.policy_pins
-    }
-    given, problems = read_paths([*request.policy_paths, *own], pins)
-    # By path: `-p` may name a pack's own directory, and a file read twice is one file. Of two
-    # policies with one id the first stays: a plugin displaces nothing.
-    files: dict[str, PolicyFile] = {}
-    if request.builtin:
-        for pack in toolbox.packs:
-            if pack.plugin in _BUILTIN:
-                files.update((file.path, file) for file in _pack_files(pack, problems))
-    files.update((file.path, file) for file in given)
-    for pack in toolbox.packs:
-        if pack.plugin not in _BUILTIN:
-            for file in _pack_files(pack, problems):
-                files.setdefault(file.path, file)
-    python = [p for p in toolbox.policies if request.builtin or p.plugin not in _BUILTIN]
-    return list(files.values()), python, problems
-
-
-#: How what ships with kpolicy is marked.
-_BUILTIN = ("", "builtin")
-
-
-def _pack_files(pack: PolicyPack, problems: list[Problem]) -> list[PolicyFile]:
-    """Return the files of a pack; one that cannot be read is a problem and has none."""
-    try:
-        return list(read_pack(pack))
-    except (OSError, UnicodeDecodeError, ArchiveError) as error:
-        what = getattr(error, "strerror", None) or "not UTF-8 text"
-        if isinstance(error, ArchiveError):
-            what = str(error)
-        of = f' of plugin "{pack.plugin}"' if pack.plugin else ""
-        at = SourceLocation(str(pack.directory))
-        problems.append(Problem(f'pack "{pack.name}"{of} cannot be read: {what}', at))
-        return []
 
 
 def make_plan(

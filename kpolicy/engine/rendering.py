@@ -12,8 +12,8 @@ from kpolicy.config.model import Config
 from kpolicy.engine.cores import cores_available
 from kpolicy.engine.findings import Anchor
 from kpolicy.engine.intake import relative_to
-from kpolicy.engine.local import Tally
 from kpolicy.engine.request import ScanRequest
+from kpolicy.engine.tally import Tally
 from kpolicy.findings import RENDERED, UNFIXED, Finding, Fix, Place, Related
 from kpolicy.location import SourceLocation
 from kpolicy.manifests.model import Discovery, ManifestFile, Rendered

@@ -7,20 +7,23 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from kpolicy.config.model import Config
+from kpolicy.engine.clock import Clock
 from kpolicy.engine.findings import Anchor, finish
 from kpolicy.engine.intake import relative_to
-from kpolicy.engine.local import Tally
 from kpolicy.engine.overrides import as_suppressions, with_severities
-from kpolicy.engine.phases import Clock
-from kpolicy.engine.plan import Plan
 from kpolicy.engine.request import ScanRequest, Toolbox
+from kpolicy.engine.tally import Tally
 from kpolicy.errors import Problem
 from kpolicy.findings import Finding, PolicyInfo, Report, Summary
 from kpolicy.manifests.model import Discovery, ManifestFile, Note
 from kpolicy.records import dataclass
 from kpolicy.suppress.apply import Rules, apply
+
+if TYPE_CHECKING:
+    from kpolicy.engine.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)

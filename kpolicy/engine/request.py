@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from kpolicy.config.model import Config, FailOn
 from kpolicy.manifests.model import Limits
@@ -116,6 +116,16 @@ class ToolboxFactory:
         return made
 
 
+class Means(NamedTuple):
+    """What policies are read, compiled and evaluated with."""
+
+    formats: tuple[PolicyFormat, ...] = ()
+    relations: tuple[Relation, ...] = ()
+    libraries: tuple[Library, ...] = ()
+    """CEL libraries, standard and Kubernetes' and kpolicy's own included."""
+    workload_kinds: tuple[WorkloadKind, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Toolbox:
     """Everything that plugins (the built-in ones too) gave. Made by `kpolicy.plugins`.
@@ -126,12 +136,9 @@ class Toolbox:
     packs: tuple[PolicyPack, ...] = ()
     policies: tuple[Policy, ...] = ()
     """Policies made in Python."""
-    formats: tuple[PolicyFormat, ...] = ()
-    relations: tuple[Relation, ...] = ()
-    libraries: tuple[Library, ...] = ()
-    """CEL libraries, standard and Kubernetes' and kpolicy's own included."""
     sources: tuple[Source, ...] = ()
-    workload_kinds: tuple[WorkloadKind, ...] = ()
+    means: Callable[[], Means] = Means
+    """Gives the same each time; a scan whose results are kept does not ask."""
     process_findings: Callable[[Sequence[Finding]], Sequence[Finding]] | None = None
     """Plugins' post-processing, called once after suppression."""
     digest: str = ""
@@ -142,3 +149,23 @@ class Toolbox:
     """The calls of plugins' code, which a scan supervises; None = none is a stranger's."""
     factory: ToolboxFactory | None = None
     """For worker processes that are not forked; None = such a scan stays in one process."""
+
+    @property
+    def formats(self) -> tuple[PolicyFormat, ...]:
+        """The readers of policy documents."""
+        return self.means().formats
+
+    @property
+    def relations(self) -> tuple[Relation, ...]:
+        """The relations between resources."""
+        return self.means().relations
+
+    @property
+    def libraries(self) -> tuple[Library, ...]:
+        """The CEL libraries."""
+        return self.means().libraries
+
+    @property
+    def workload_kinds(self) -> tuple[WorkloadKind, ...]:
+        """The kinds with a pod spec, and where it is."""
+        return self.means().workload_kinds

@@ -1,18 +1,27 @@
-"""One scan, from a request to a report."""
+"""One scan, from a request to a report.
+
+What evaluates is imported when something has to be evaluated: results that are kept, and current,
+need none of it.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
+from kpolicy.engine.clock import Clock
+from kpolicy.engine.collector import without_collector
 from kpolicy.engine.intake import intake, intake_of_base
-from kpolicy.engine.local import Tally, settings_of, without_collector
-from kpolicy.engine.phases import Clock, Work, run_phases
-from kpolicy.engine.plan import make_plan
 from kpolicy.engine.report import Ran, make_report
-from kpolicy.engine.request import ScanRequest, Toolbox
 from kpolicy.engine.settings import effective_config
-from kpolicy.engine.supervision import is_supervised, supervised
+from kpolicy.engine.tally import Tally
 from kpolicy.findings import Report
+
+if TYPE_CHECKING:
+    from kpolicy.config.model import Config
+    from kpolicy.engine.cached.memory import Memory, Recalled
+    from kpolicy.engine.request import ScanRequest, Toolbox
+    from kpolicy.manifests.model import Discovery
 
 
 def scan(request: ScanRequest, toolbox: Toolbox) -> Report:
@@ -52,6 +61,24 @@ def _scan(request: ScanRequest, toolbox: Toolbox) -> Report:
             if known.is_dated:
                 memory.keep(known.redated())
             return make_report(request, toolbox, config, known.ran(), known.tally(), clock)
+    return _evaluated(request, toolbox, config, clock, memory, discovery, known)
+
+
+def _evaluated(
+    request: ScanRequest,
+    toolbox: Toolbox,
+    config: Config,
+    clock: Clock,
+    memory: Memory | None,
+    discovery: Discovery | None,
+    known: Recalled | None,
+) -> Report:
+    """Return the report of a scan in which something has to be evaluated."""
+    from kpolicy.engine.local import settings_of
+    from kpolicy.engine.phases import Work, run_phases
+    from kpolicy.engine.plan import make_plan
+    from kpolicy.engine.supervision import is_supervised, supervised
+
     plan = make_plan(toolbox, request, config)
     clock.lap("policies")
     if discovery is None:

@@ -9,9 +9,11 @@ from dataclasses import fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from kpolicy.config.model import Config
-from kpolicy.engine.local import Settings, Tally, local_phase, without_collector
+from kpolicy.engine.collector import without_collector
+from kpolicy.engine.local import Settings, local_phase
 from kpolicy.engine.plan import Plan
 from kpolicy.engine.request import ScanRequest, Toolbox, ToolboxFactory
+from kpolicy.engine.tally import Tally
 from kpolicy.manifests.model import ManifestFile
 from kpolicy.records import dataclass
 

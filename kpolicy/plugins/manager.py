@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
@@ -26,7 +26,7 @@ from kpolicy.plugins.importing import DEBUG_HINT, adopt, describe, import_unit, 
 
 if TYPE_CHECKING:
     from kpolicy.cel.declarations import Library
-    from kpolicy.engine.request import Toolbox
+    from kpolicy.engine.request import Means, Toolbox
     from kpolicy.findings import Finding
     from kpolicy.manifests.model import Source
     from kpolicy.policy.formats import PolicyFormat
@@ -247,14 +247,15 @@ class PluginHost:
         from kpolicy.engine.request import Toolbox, ToolboxFactory
 
         third_party = any(c.name != BUILTIN for c in self.plugins.values())
+        means = cache(self._means)
+        if third_party:
+            # Now, so that what is wrong is known before anything is scanned.
+            means()
         return Toolbox(
             packs=self.policy_packs(),
             policies=self.policies(),
-            formats=self.policy_formats(),
-            relations=self.relations(),
-            libraries=self.cel_libraries(),
             sources=self.sources(),
-            workload_kinds=self.workload_kinds(),
+            means=means,
             process_findings=self.process_findings if third_party else None,
             # A plugin that was registered is somewhere in memory: nothing tells when it changes.
             repeatable=all(
@@ -267,6 +268,13 @@ class PluginHost:
             factory=ToolboxFactory(
                 __name__, "make_toolbox", (*self.arguments, self.calls.ended_names)
             ),
+        )
+
+    def _means(self) -> Means:
+        from kpolicy.engine.request import Means
+
+        return Means(
+            self.policy_formats(), self.relations(), self.cel_libraries(), self.workload_kinds()
         )
 
     def _fail(self, plugin: str, hook: str, what: str) -> None:

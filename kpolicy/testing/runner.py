@@ -231,8 +231,9 @@ class PolicyTester:
         from kpolicy.engine.evaluate import Unit
         from kpolicy.engine.findings import Placer, finish
         from kpolicy.engine.join import JoinEvaluator
-        from kpolicy.engine.local import Settings, Tally
+        from kpolicy.engine.local import Settings
         from kpolicy.engine.plan import Plan
+        from kpolicy.engine.tally import Tally
         from kpolicy.policy.catalogue import Catalogue
         from kpolicy.policy.matching import Matcher
 

@@ -12,9 +12,10 @@ from relation_worlds import Seeded, world
 from scan_kit import toolbox, write
 
 from kpolicy.engine import ScanRequest, Selection, cluster, cluster_shuffle, scan
-from kpolicy.engine.local import Tally, local_phase
+from kpolicy.engine.local import local_phase
 from kpolicy.engine.phases import Work
 from kpolicy.engine.shuffle import is_keyed
+from kpolicy.engine.tally import Tally
 from kpolicy.engine.workers import shards_of
 from kpolicy.relations.builtin import relations
 

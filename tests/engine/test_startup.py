@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -19,6 +20,14 @@ UNWANTED = (
     "kpolicy.engine.base", "kpolicy.suppress.baseline", "kpolicy.testing", "kpolicy.config.loader",
 )  # fmt: skip
 
+#: What evaluates policies; of no use either where all results are kept ones.
+EVALUATING = (
+    "re2", "kpolicy.engine.local", "kpolicy.engine.evaluate", "kpolicy.engine.plan",
+    "kpolicy.engine.join", "kpolicy.engine.phases", "kpolicy.policy.compiled",
+    "kpolicy.snapshot.snapshot", "kpolicy.snapshot.resource", "kpolicy.relations.index",
+    "kpolicy.cel.nodes", "kpolicy.cel.values", "kpolicy.cel.library.standard",
+)  # fmt: skip
+
 PROGRAM = """
 import json, sys
 from kpolicy.engine import ScanRequest, scan
@@ -28,10 +37,14 @@ print(json.dumps([len(report.findings), sorted(sys.modules)]))
 """
 
 
-def modules(root):
+def modules(root, **environment):
     """Return the number of findings and the modules that a scan in a fresh process imported."""
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(root)], capture_output=True, text=True, check=True
+        [sys.executable, "-c", PROGRAM, str(root)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, **environment},
     )
     return json.loads(done.stdout)
 
@@ -49,3 +62,20 @@ def scanned(tmp_path_factory):
 @pytest.mark.parametrize("name", UNWANTED)
 def test_a_warm_scan_does_without(scanned, name):
     assert not {m for m in scanned if m == name or m.startswith(f"{name}.")}
+
+
+@pytest.fixture(scope="module")
+def recalled(tmp_path_factory):
+    """Return what a scan imports whose results are kept: of a tree that is large enough for it."""
+    files = {f"{n}.yaml": deployment(f"web-{n}", "a") for n in range(30)}
+    root = write(tmp_path_factory.mktemp("kept") / "in", files)
+    cold, evaluated = modules(root, KPOLICY_CACHE_SIZE="10M")
+    warm, names = modules(root, KPOLICY_CACHE_SIZE="10M")
+    assert cold == warm > 0
+    assert set(evaluated) >= set(EVALUATING)
+    return set(names)
+
+
+@pytest.mark.parametrize("name", (*UNWANTED, *EVALUATING))
+def test_a_scan_whose_results_are_kept_does_without(recalled, name):
+    assert not {m for m in recalled if m == name or m.startswith(f"{name}.")}

@@ -12,9 +12,9 @@ from kpolicy.engine.cached.marks import held_by_file
 from kpolicy.engine.cached.reads import Reads
 from kpolicy.engine.cached.state import Had, Head, Names, Pairs, Sets, State, row_of
 from kpolicy.engine.cached.stats import WIDTH, stats_of
-from kpolicy.engine.local import Seen, Tally
 from kpolicy.engine.plan import Plan
 from kpolicy.engine.rows import relations_of
+from kpolicy.engine.tally import Seen, Tally
 from kpolicy.manifests.model import Discovery, Note
 from kpolicy.records import dataclass
 from kpolicy.snapshot.kinds import CustomKind

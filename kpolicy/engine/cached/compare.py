@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from kpolicy.engine.cached.state import Extra, State, join, split
 from kpolicy.engine.cached.stats import WIDTH, Stats, is_young, stats_of, young
-from kpolicy.engine.local import digest_of
+from kpolicy.engine.tally import digest_of
 from kpolicy.manifests.loader import read_bytes
 from kpolicy.manifests.model import Discovery, Limits, ManifestFile
 from kpolicy.records import dataclass

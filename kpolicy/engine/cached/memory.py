@@ -15,10 +15,10 @@ from kpolicy.engine.cached.keys import results_key, results_path
 from kpolicy.engine.cached.packed import Packed
 from kpolicy.engine.cached.room import limit_of, make_room, touch, write_parts
 from kpolicy.engine.cached.state import State, dump, load, load_rest, numbers_of
-from kpolicy.engine.local import Tally
-from kpolicy.engine.plan import policy_sources
+from kpolicy.engine.policy_files import policy_sources
 from kpolicy.engine.report import Ran
 from kpolicy.engine.request import ScanRequest, Toolbox
+from kpolicy.engine.tally import Tally
 from kpolicy.manifests.model import Discovery, Limits
 from kpolicy.records import dataclass
 

@@ -11,8 +11,8 @@ from kpolicy.engine.cached.memory import Memory, Recalled, tally_of
 from kpolicy.engine.cached.reads import Reads
 from kpolicy.engine.cached.state import Had, State
 from kpolicy.engine.findings import Raw
-from kpolicy.engine.local import Tally
 from kpolicy.engine.phases import Work, run_phases
+from kpolicy.engine.tally import Tally
 from kpolicy.manifests.model import Note
 
 

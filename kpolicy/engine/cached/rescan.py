@@ -29,11 +29,12 @@ from kpolicy.engine.cached.shift import Fresh, Shift, shifted
 from kpolicy.engine.cached.state import NOTHING, Had, Names, State
 from kpolicy.engine.findings import Placer, Raw
 from kpolicy.engine.join import JoinEvaluator
-from kpolicy.engine.local import Settings, Tally, local_phase
+from kpolicy.engine.local import Settings, local_phase
+from kpolicy.engine.outside import world_of
 from kpolicy.engine.plan import Plan
 from kpolicy.engine.rows import relations_of
 from kpolicy.engine.scopes import copies_note
-from kpolicy.engine.settings import world_of
+from kpolicy.engine.tally import Tally
 from kpolicy.manifests.model import Note
 from kpolicy.records import dataclass
 from kpolicy.snapshot.kinds import Kinds

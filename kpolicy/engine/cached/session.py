@@ -18,16 +18,20 @@ from kpolicy.engine.cached.memory import Recalled, is_kept, memory_of, tally_of
 from kpolicy.engine.cached.remembered import after_changes, evaluated, may_keep
 from kpolicy.engine.cached.state import State
 from kpolicy.engine.cached.stats import WIDTH, Stats, stats_of
+from kpolicy.engine.clock import Clock
+from kpolicy.engine.collector import without_collector
 from kpolicy.engine.findings import Finished, finish
 from kpolicy.engine.intake import intake
-from kpolicy.engine.local import Settings, Tally, settings_of, without_collector
-from kpolicy.engine.phases import Clock, Work
-from kpolicy.engine.plan import Plan, make_plan, policy_sources
+from kpolicy.engine.local import Settings, settings_of
+from kpolicy.engine.phases import Work
+from kpolicy.engine.plan import Plan, make_plan
+from kpolicy.engine.policy_files import policy_sources
 from kpolicy.engine.report import Ran, make_report
 from kpolicy.engine.request import ScanRequest, Toolbox
 from kpolicy.engine.scanner import scan
 from kpolicy.engine.settings import effective_config
 from kpolicy.engine.supervision import supervised
+from kpolicy.engine.tally import Tally
 from kpolicy.findings import Report
 from kpolicy.manifests.files import is_manifest_name
 from kpolicy.records import dataclass

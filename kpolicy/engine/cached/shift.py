@@ -19,7 +19,7 @@ from kpolicy.engine.cached.state import (
     row_of,
     split,
 )
-from kpolicy.engine.local import Seen
+from kpolicy.engine.tally import Seen
 from kpolicy.records import dataclass
 
 #: A map is made anew when it has had so many additions, in parts of what it holds.

@@ -12,7 +12,7 @@ from kpolicy.config.model import Config
 from kpolicy.engine import ScanRequest, Selection
 from kpolicy.engine.cached import keys
 from kpolicy.engine.cached.memory import memory_of
-from kpolicy.engine.plan import policy_sources
+from kpolicy.engine.policy_files import policy_sources
 from kpolicy.manifests.model import Limits
 
 
@@ -127,19 +127,19 @@ def test_results_of_code_without_a_digest_are_not_kept(box):
 
 def test_a_policy_that_is_saved_while_a_scan_begins(tmp_path, cache, monkeypatch):
     """The key stands for what was read first; what ran is something else, and is not kept."""
-    from kpolicy.engine import scanner
+    from kpolicy.engine import plan
 
     tree = Tree(tmp_path / "tree", 2)
-    original = scanner.make_plan
+    original = plan.make_plan
 
     def make_plan(*arguments):
         tree.do_policy()
         return original(*arguments)
 
-    monkeypatch.setattr(scanner, "make_plan", make_plan)
+    monkeypatch.setattr(plan, "make_plan", make_plan)
     tree.scan(cached=True)
     assert not list(cache.glob("results-*"))
-    monkeypatch.setattr(scanner, "make_plan", original)
+    monkeypatch.setattr(plan, "make_plan", original)
     assert tree.scan(cached=True) == tree.scan(cached=False)
     assert list(cache.glob("results-*"))
 
