@@ -62,24 +62,26 @@ def test_a_reader_never_sees_half_a_record(tmp_path):
             )
             for letter in "xy"
         ]
-        for writer in writers:
-            assert writer.stdout is not None
-            writer.stdout.readline()
-        seen = 0
-        ends = time.monotonic() + 20
-        while seen < 60 and time.monotonic() < ends:
-            packed = Packed.open(path)
-            if packed is None:
-                assert not seen  # it is there from the first writing on
-                continue
-            a, b = packed.section("a"), packed.section("b")
-            assert a is not None and b is not None
-            assert len({bytes(a[:1]), bytes(a[-1:]), bytes(b[:1])}) == 1
-            seen += 1
-        assert seen == 60
-        for writer in writers:
-            os.kill(writer.pid, signal.SIGKILL)
-            writer.communicate()
+        try:
+            for writer in writers:
+                assert writer.stdout is not None
+                writer.stdout.readline()
+            seen = 0
+            ends = time.monotonic() + 20
+            while seen < 60 and time.monotonic() < ends:
+                packed = Packed.open(path)
+                if packed is None:
+                    assert not seen  # it is there from the first writing on
+                    continue
+                a, b = packed.section("a"), packed.section("b")
+                assert a is not None and b is not None
+                assert len({bytes(a[:1]), bytes(a[-1:]), bytes(b[:1])}) == 1
+                seen += 1
+            assert seen == 60
+        finally:
+            for writer in writers:
+                os.kill(writer.pid, signal.SIGKILL)
+                writer.communicate()
         packed = Packed.open(path)
         assert packed is not None and packed.section("b") is not None
 
