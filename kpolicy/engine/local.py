@@ -12,7 +12,7 @@ from kpolicy.engine.plan import Plan
 from kpolicy.engine.request import ScanRequest
 from kpolicy.engine.request_object import request_of
 from kpolicy.engine.rows import Pending, RowMaker
-from kpolicy.engine.tally import COMMENT, Seen, Tally, digest_of
+from kpolicy.engine.tally import Seen, Tally, digest_of
 from kpolicy.manifests.model import Invalid, Limits, ManifestFile
 from kpolicy.records import dataclass
 from kpolicy.relations.context import JoinContext
@@ -83,9 +83,9 @@ def local_phase(
     tally = Tally()
     evaluator = LocalEvaluator(plan, settings, guess=not keep_bodies, at_hand=at_hand)
     for file in files:
-        digest, commented = b"", True
+        digest = b""
         if settings.remember:
-            file, digest, commented = _fingered(file, settings.limits)
+            file, digest = _fingered(file, settings.limits)
             before = tally.documents, tally.resource_count, tally.evaluations
         loaded = load(file, settings.limits)
         tally.invalid += loaded.invalid
@@ -99,21 +99,23 @@ def local_phase(
             tally.resource_count += 1
             if keep_bodies:
                 tally.resources.append(resource)
+        if not loaded.commented:
+            tally.uncommented.add(file.path)
         if settings.remember:
             after = tally.documents, tally.resource_count, tally.evaluations
             counts = (now - then for now, then in zip(after, before, strict=True))
-            tally.seen.append(Seen(file.path, digest, commented, *counts))
+            tally.seen.append(Seen(file.path, digest, loaded.commented, *counts))
     return tally
 
 
-def _fingered(file: ManifestFile, limits: Limits) -> tuple[ManifestFile, bytes, bool]:
-    """Return the file with its bytes at hand, their digest, and whether they may hold comments."""
+def _fingered(file: ManifestFile, limits: Limits) -> tuple[ManifestFile, bytes]:
+    """Return the file with its bytes at hand, and their digest."""
     from kpolicy.manifests.loader import read_bytes
 
     data = read_bytes(file, limits)
     if isinstance(data, Invalid):
-        return file, b"", True
-    return replace(file, data=data), digest_of(data), COMMENT in data
+        return file, b""
+    return replace(file, data=data), digest_of(data)
 
 
 class LocalEvaluator:

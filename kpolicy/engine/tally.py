@@ -50,7 +50,7 @@ class Tally:
     evaluations: int = 0
     seen: list[Seen] = field(default_factory=list)
     """Of each file, where results are kept."""
-    uncommented: frozenset[str] = frozenset()
+    uncommented: set[str] = field(default_factory=set)
     """The paths of files that are known to hold no comment that suppresses anything."""
     reads: dict[str, set[int]] = field(default_factory=dict)
     """What the joins of each file looked at (see `kpolicy.engine.cached.reads`)."""
@@ -68,6 +68,7 @@ class Tally:
         self.resource_count += other.resource_count
         self.evaluations += other.evaluations
         self.seen += other.seen
+        self.uncommented |= other.uncommented
         for path, marks in other.reads.items():
             self.reads.setdefault(path, set()).update(marks)
 
@@ -92,7 +93,3 @@ class Tally:
 def digest_of(data: bytes) -> bytes:
     """Return what stands for the bytes of a file."""
     return hashlib.blake2b(data, digest_size=16).digest()
-
-
-#: What a comment that suppresses something has in it.
-COMMENT = b"kpolicy:ignore"

@@ -94,6 +94,10 @@ def _unreadable(file: ManifestFile, error: OSError) -> Invalid:
     return _invalid(file, f"cannot be read: {error.strerror or error}")
 
 
+#: What a comment that suppresses something has in it (see `kpolicy.suppress.comments`).
+_COMMENT = b"kpolicy:ignore"
+
+
 def load(file: ManifestFile, limits: Limits | None = None) -> LoadedFile:
     """Return all that is in `file`: Kubernetes objects, what is broken, what was left out and why.
 
@@ -142,6 +146,7 @@ class _Collector:
             tuple([Skipped(path, reason) for reason in self.skipped]),
             tuple(self.notes),
             frozenset(self.plain),
+            _COMMENT in data,
         )
 
     def broken(self, parsed: Broken) -> None:

@@ -128,6 +128,8 @@ class LoadedFile:
     notes: tuple[Note, ...] = ()
     plain: frozenset[int] = frozenset()
     """The documents, by number, whose lines tell where everything stands (see `block_places`)."""
+    commented: bool = True
+    """Whether it may hold comments that suppress something; False is for sure."""
 
 
 @dataclass(frozen=True, slots=True)

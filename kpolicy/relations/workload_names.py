@@ -64,36 +64,54 @@ def runs(container: Any, words: list[Any]) -> bool:
     """
     if not isinstance(container, dict):
         return False
-    names, patterns = _vocabulary(words)
+    known = _vocabulary(words)
     name, image = container.get("name"), container.get("image")
-    if isinstance(name, str):
-        if name in names:
-            return True
-    else:
-        name = ""
-    image = image_name(image) if isinstance(image, str) else ""
-    return image in names or any(p.search(name) or p.search(image) for p in patterns)
+    return (
+        known[name if isinstance(name, str) else ""]
+        or known[image_name(image) if isinstance(image, str) else ""]
+    )
+
+
+class _Vocabulary(dict[str, bool]):
+    """Whether a text is, or a pattern in it says so, one of a list of words; filled as asked."""
+
+    __slots__ = ("names", "patterns", "words")
+
+    def __init__(self, words: list[Any]) -> None:
+        super().__init__()
+        self.words = words
+        texts = [word for word in words if isinstance(word, str)]
+        found = [w for w in texts if len(w) > 2 and w[0] == w[-1] == "/"]
+        self.names = frozenset(texts) - frozenset(found) - {""}
+        self.patterns = tuple(_pattern(w[1:-1]) for w in found)
+
+    def __missing__(self, text: str) -> bool:
+        answer = text in self.names or any(p.search(text) for p in self.patterns)
+        if len(self) >= _KEPT_ANSWERS:
+            self.clear()
+        if len(text) < _LONG:
+            self[text] = answer
+        return answer
 
 
 #: What `_vocabulary` made of the lists that policies' parameters are; at most `_KEPT` of them.
-_VOCABULARIES: dict[int, tuple[list[Any], frozenset[str], tuple[Any, ...]]] = {}
+_VOCABULARIES: dict[int, _Vocabulary] = {}
 _KEPT = 64
+_KEPT_ANSWERS = 2_000
+_LONG = 200
 
 
-def _vocabulary(words: list[Any]) -> tuple[frozenset[str], tuple[Any, ...]]:
-    """Return the names and the compiled patterns in `words`; remembered for immutable lists."""
+def _vocabulary(words: list[Any]) -> _Vocabulary:
+    """Return what is known of a list of words; remembered for immutable lists."""
     known = _VOCABULARIES.get(id(words))
-    if known is not None and known[0] is words:
-        return known[1], known[2]
-    texts = [word for word in words if isinstance(word, str)]
-    found = [w for w in texts if len(w) > 2 and w[0] == w[-1] == "/"]
-    names = frozenset(texts) - frozenset(found) - {""}
-    patterns = tuple(_pattern(w[1:-1]) for w in found)
+    if known is not None and known.words is words:
+        return known
+    known = _Vocabulary(words)
     if isinstance(words, FrozenList):
         if len(_VOCABULARIES) >= _KEPT:
             _VOCABULARIES.clear()
-        _VOCABULARIES[id(words)] = (words, names, patterns)
-    return names, patterns
+        _VOCABULARIES[id(words)] = known
+    return known
 
 
 @lru_cache(maxsize=256)

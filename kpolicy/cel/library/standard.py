@@ -341,8 +341,19 @@ def _reason(error: Exception) -> str:
 def matches(value: Any, regex: Any) -> bool:
     """Return `value.matches(regex)`: whether RE2 finds the pattern anywhere."""
     if isinstance(value, str) and isinstance(regex, str):
-        return pattern(regex).search(value.encode("utf-8", "replace")) is not None
+        return _found(value, regex) if len(value) < _SHORT else _search(value, regex)
     raise CelError(no_overload("matches", value, regex))
+
+
+#: Names, images and versions recur in a repository; longer texts seldom do.
+_SHORT: Final = 200
+
+
+def _search(value: str, regex: str) -> bool:
+    return pattern(regex).search(value.encode("utf-8", "replace")) is not None
+
+
+_found: Final = lru_cache(maxsize=4096)(_search)
 
 
 #: Implementations by (name, number of arguments with the receiver).

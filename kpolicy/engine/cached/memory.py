@@ -90,11 +90,11 @@ def tally_of(state: State, now: Columns) -> Tally:
     tally.documents = sum(counts[0::3])
     tally.resource_count = sum(counts[1::3])
     tally.evaluations = sum(counts[2::3])
-    tally.uncommented = frozenset(
+    tally.uncommented = {
         file.path
         for file, commented in zip(now.files, state.head.commented, strict=True)
         if not commented
-    )
+    }
     return tally
 
 

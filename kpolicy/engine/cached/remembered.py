@@ -45,7 +45,6 @@ def evaluated(work: Work, now: Columns) -> tuple[Tally, State | None]:
     settings = replace(work.settings, remember=True)
     done = run_phases(replace(work, settings=settings), reads)
     tally = done.tally
-    tally.uncommented = frozenset(seen.path for seen in tally.seen if not seen.commented)
     if reads is not None:
         reads.add(tally.reads)
     return tally, state_of(Whole(work.plan, done.world, done.copies), tally, reads, now)
