@@ -115,6 +115,29 @@ def filters_of(unit: Unit, context: Any) -> Mapping[str, Filter]:
     return made
 
 
+class _Either:
+    """How often a policy that was satisfied by one answer was satisfied by the other one as well.
+
+    Seldom: most policies turn on the answer. After some tries the other guess is left out then; an
+    answer that was not guessed costs an evaluation in the join phase, and changes nothing.
+    """
+
+    __slots__ = ("both", "tried")
+
+    def __init__(self) -> None:
+        self.tried = self.both = 0
+
+    @property
+    def is_likely(self) -> bool:
+        """Whether the other answer is worth a guess."""
+        return self.tried < 20 or self.both * 10 > self.tried
+
+    def note(self, both: bool) -> None:
+        """Note what a second guess gave."""
+        self.tried += 1
+        self.both += both
+
+
 class RowMaker:
     """Makes rows: files resources in the relations asked for, and guesses at join policies."""
 
@@ -123,6 +146,7 @@ class RowMaker:
         self.at_hand = at_hand
         """Whether the rows stay in this process."""
         self._full = tuple(Pending(unit.number) for unit in plan.units)
+        self._either = tuple(_Either() for _ in plan.units)
         self.everything = everything
         self.relations = relations_of(plan)
         self.filers = tuple(Filer(relation, plan.kinds) for relation in self.relations)
@@ -193,8 +217,11 @@ class RowMaker:
         if "namespaceObject" in compiled.references:
             bindings = _Open({k: v for k, v in bindings.items() if k != "namespaceObject"})
         context = self.context
-        guesses = []
+        either = self._either[unit.number]
+        guesses: list[Guess] = []
         for guess in (True, False):
+            if guesses and not either.is_likely:
+                break
             context.begin(resource, self.filters[unit.number], guess)
             try:
                 verdicts = evaluate(unit, resource, bindings, context, None, self.everything)
@@ -206,7 +233,10 @@ class RowMaker:
                 if verdicts and any(v.related is not None for v in compiled.validations):
                     return (), full
                 return verdicts, None
-            if all(verdict.outcome == "pass" for verdict in verdicts):
+            passes = all(verdict.outcome == "pass" for verdict in verdicts)
+            if guesses:
+                either.note(passes)
+            if passes:
                 guesses.append(Guess(asked, bool(verdicts)))
             if not any(question.kind in ("any", "count") for question in asked):
                 # Nothing asked depends on the guess: the other one would go the same way.
