@@ -12,8 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kpolicy.engine.cluster import gathered, plan_of
-from kpolicy.engine.join import changes_keys
-from kpolicy.engine.lazy import Library
+from kpolicy.engine.join import changed_scopes
 from kpolicy.engine.outside import world_of
 from kpolicy.engine.phases import Work
 from kpolicy.engine.plan import Plan
@@ -21,7 +20,6 @@ from kpolicy.engine.rows import Pending, relations_of
 from kpolicy.engine.shuffle import Answers, Mail, Shuffle, answer
 from kpolicy.engine.tally import Tally
 from kpolicy.relations.filed import Filed
-from kpolicy.snapshot.snapshot import Snapshot
 from kpolicy.snapshot.world import World
 
 if TYPE_CHECKING:
@@ -97,11 +95,9 @@ def _world(work: Work, tally: Tally) -> tuple[Any, Any]:
 
 def _new_scopes(work: Work, tally: Tally) -> bool:
     """Return whether definitions in the input make workers' keys wrong."""
-    library = Library({f.path: f for f in work.discovery.files}, work.settings.limits)
     kinds = work.plan.kinds
-    rows = [row for row in tally.rows if row.kind == "CustomResourceDefinition"]
-    defined = Snapshot.of([row.resource(library) for row in rows], kinds)
-    return changes_keys(defined.kinds, kinds)
+    customs = [row.custom for row in tally.rows if row.custom is not None]
+    return bool(changed_scopes(kinds.with_custom(customs), kinds))
 
 
 def _relations(plan: Plan, pending: Sequence[Pending]) -> set[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from kpolicy.engine.lazy import Library
 from kpolicy.engine.local import Settings, add_findings, admission, pass_over
 from kpolicy.engine.plan import Plan
 from kpolicy.engine.request_object import request_of
-from kpolicy.engine.rows import Guess, Row, filters_of, relations_of
+from kpolicy.engine.rows import Guess, Row, RowMaker, filters_of, relations_of
 from kpolicy.engine.speculate import holds
 from kpolicy.engine.tally import Tally
 from kpolicy.manifests.model import ManifestFile
@@ -214,38 +215,80 @@ def join_rows(
     library = Library(files, settings.limits)
     by_place = {}
     resources = []
+    definitions = {}
     for row in tally.rows:
-        resources.append(row.resource(library))
+        resource = row.resource(library)
+        resources.append(resource)
         by_place[row.path, row.document, row.pointer, row.scope] = row
-    snapshot = Snapshot.of(resources, plan.kinds, world)
+        if row.custom is not None:
+            definitions[resource] = row.custom
+    snapshot = Snapshot.of(resources, plan.kinds, world, definitions)
     pairs = [(r, by_place[r.path, r.document, r.pointer, r.scope]) for r in snapshot.resources]
-    relations = relations_of(plan)
-    if not changes_keys(snapshot.kinds, plan.kinds):
-        filed: list[list[tuple[Resource, Any]]] = [[] for _ in relations]
-        for resource, row in pairs:
-            for relation_number, entries in row.filed:
-                filed[relation_number].append((resource, entries))
-        for number, relation in enumerate(relations):
-            if tally.relations is not None and number not in tally.relations:
-                # Nothing that is open asks for it.
-                continue
-            snapshot.adopt(relation, RelationIndex.from_entries(relation, filed[number]))
-        bits = {resource: row.bits for resource, row in pairs if row.bits}
-        evaluator = JoinEvaluator(plan, settings, snapshot, bits=bits, reads=reads)
-    else:
-        evaluator = JoinEvaluator(plan, settings, snapshot, reads=reads)
+    changed = changed_scopes(snapshot.kinds, plan.kinds)
+    anew: list[Resource] = []
+    if changed:
+        pairs, anew = _filed_anew(plan, settings, snapshot, pairs, changed)
+    filed: list[list[tuple[Resource, Any]]] = [[] for _ in relations_of(plan)]
+    for resource, row in pairs:
+        for relation_number, entries in row.filed:
+            filed[relation_number].append((resource, entries))
+    for number, relation in enumerate(relations_of(plan)):
+        if tally.relations is not None and number not in tally.relations:
+            # Nothing that is open asks for it.
+            continue
+        snapshot.adopt(relation, RelationIndex.from_entries(relation, filed[number]))
+    bits = {resource: row.bits for resource, row in pairs if row.bits}
+    evaluator = JoinEvaluator(plan, settings, snapshot, bits=bits, reads=reads)
     from kpolicy.engine.workers import settle_in_two
 
     placer = Placer(dict(files))
     settle_in_two(evaluator, [pair for pair in pairs if pair[1].pending], placer, tally)
+    if anew:
+        _evaluate_anew(evaluator, anew, placer, tally)
 
 
-def changes_keys(kinds: Kinds, base: Kinds) -> bool:
-    """Return whether a definition in the input makes a kind cluster-scoped that was not known so.
+def _filed_anew(
+    plan: Plan,
+    settings: Settings,
+    snapshot: Snapshot,
+    pairs: Sequence[tuple[Resource, Row]],
+    changed: frozenset[tuple[str, str]],
+) -> tuple[list[tuple[Resource, Row]], list[Resource]]:
+    """Return resources with their rows, and those whose rows were made anew and leave nothing open.
 
-    The workers filed it, and references to it, under a namespace then: the indexes are built anew.
+    The workers filed these, which go by the scope of a changed kind, under a namespace.
     """
-    return any(
-        base.namespaced(custom.group, custom.kind) != custom.namespaced
+    maker = RowMaker(replace(plan, kinds=snapshot.kinds), settings.everything)
+    made, anew = [], []
+    for resource, row in pairs:
+        if row.is_affected(changed):
+            row = maker.row(resource, ())
+            anew.append(resource)
+        made.append((resource, row))
+    return made, anew
+
+
+def _evaluate_anew(
+    evaluator: JoinEvaluator, resources: Sequence[Resource], placer: Placer, tally: Tally
+) -> None:
+    """Evaluate all join policies on resources of which the workers may have said what is wrong."""
+    joins = {unit.compiled.id for unit in evaluator.plan.units if unit.compiled.joins}
+    places = {(r.path, r.document, r.pointer, r.scope) for r in resources}
+    tally.findings = [
+        raw
+        for raw in tally.findings
+        if raw.policy not in joins or (raw.path, raw.document, raw.within, raw.scope) not in places
+    ]
+    counted = tally.evaluations
+    for resource in resources:
+        evaluator.run(resource, placer, tally)
+    tally.evaluations = counted  # the workers counted them
+
+
+def changed_scopes(kinds: Kinds, base: Kinds) -> frozenset[tuple[str, str]]:
+    """Return the kinds that definitions in the input give another scope than was known."""
+    return frozenset(
+        (custom.group, custom.kind)
         for custom in kinds.custom.values()
+        if base.namespaced(custom.group, custom.kind) != custom.namespaced
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kpolicy.cel.errors import CelError
@@ -14,6 +14,7 @@ from kpolicy.frozen import FrozenDict
 from kpolicy.manifests.model import DocumentProblem
 from kpolicy.relations.filed import Filed
 from kpolicy.relations.index import Filer, Filter
+from kpolicy.snapshot.kinds import CustomKind, DoubtingKinds, custom_kind_of
 from kpolicy.snapshot.resource import Resource, ResourceKey
 
 if TYPE_CHECKING:
@@ -57,6 +58,15 @@ class Row(NamedTuple):
     pending: tuple[Pending, ...]
     body: FrozenDict | None = None
     """Kept where the row is not sent anywhere and the join phase may well look at it."""
+    custom: CustomKind | None = None
+    """The kind that this resource defines."""
+    doubts: frozenset[tuple[str, str]] = frozenset()
+    """Kinds, as (group, kind), by whose scope the entries and the guesses go, and that a definition
+    elsewhere in the input may decide otherwise."""
+
+    def is_affected(self, changed: Collection[tuple[str, str]]) -> bool:
+        """Return whether it has to be filed anew when these kinds have another scope."""
+        return (self.key.group, self.kind) in changed or not self.doubts.isdisjoint(changed)
 
     def resource(self, library: Library) -> Resource:
         """Return the resource, its body still away."""
@@ -115,6 +125,9 @@ def filters_of(unit: Unit, context: Any) -> Mapping[str, Filter]:
     return made
 
 
+_NO_DOUBTS: frozenset[tuple[str, str]] = frozenset()
+
+
 class _Either:
     """How often a policy that was satisfied by one answer was satisfied by the other one as well.
 
@@ -149,8 +162,9 @@ class RowMaker:
         self._either = tuple(_Either() for _ in plan.units)
         self.everything = everything
         self.relations = relations_of(plan)
-        self.filers = tuple(Filer(relation, plan.kinds) for relation in self.relations)
-        self.context = GuessContext.of(plan.kinds, plan.relations)
+        self.kinds = DoubtingKinds.over(plan.kinds)
+        self.filers = tuple(Filer(relation, self.kinds) for relation in self.relations)
+        self.context = GuessContext.of(self.kinds, plan.relations)
         self.filters = {u.number: filters_of(u, self.context) for u in plan.units}
         numbers = {id(relation): number for number, relation in enumerate(self.relations)}
         self._by_kind: dict[tuple[str, str], tuple[tuple[int, Filer], ...]] = {}
@@ -176,7 +190,11 @@ class RowMaker:
             for key, chosen in self._wanted.get(number, {}).items():
                 if key not in bits and chosen.predicate(resource):
                     bits.add(key)
-        return Row(
+        doubts = self.kinds.doubts
+        custom = None
+        if resource.kind == "CustomResourceDefinition":
+            custom = custom_kind_of(resource.body)
+        row = Row(
             resource.api_version,
             resource.kind,
             resource.namespace,
@@ -192,7 +210,11 @@ class RowMaker:
             frozenset(bits),
             tuple(pending),
             resource.body if self.at_hand and any(p.guesses for p in pending) else None,
+            custom,
+            frozenset(doubts) if doubts else _NO_DOUBTS,
         )
+        doubts.clear()
+        return row
 
     def _filers_of(self, api_version: str, kind: str) -> tuple[tuple[int, Filer], ...]:
         """Return the numbered relations in which a kind can have entries: few of them."""

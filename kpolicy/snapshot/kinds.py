@@ -322,6 +322,30 @@ class Kinds:
         return self.workload(api_version, kind)
 
 
+class DoubtingKinds(Kinds):
+    """Kinds that note of which ones the scope was asked that a definition may yet decide."""
+
+    __slots__ = ("doubts",)
+
+    doubts: set[tuple[str, str]]
+
+    @classmethod
+    def over(cls, kinds: Kinds) -> DoubtingKinds:
+        """Return the same kinds; what is remembered of a body is shared."""
+        self = cls(
+            kinds.workloads, kinds.custom, kinds.given,
+            kinds._last, kinds._matchers, kinds._by_api_version,
+        )  # fmt: skip
+        object.__setattr__(self, "doubts", set())
+        return self
+
+    def namespaced(self, group: str, kind: str) -> bool:
+        """Return whether objects of this kind live in a namespace; an unknown kind does."""
+        if not self.built_in(group, kind):
+            self.doubts.add((group, kind))
+        return super().namespaced(group, kind)
+
+
 def _by_kind(custom: Iterable[CustomKind]) -> Mapping[tuple[str, str], CustomKind]:
     return MappingProxyType({(c.group, c.kind): c for c in custom})
 

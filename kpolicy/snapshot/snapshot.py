@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol, Self, TypeVar, cast
 from kpolicy.frozen import content_digest
 from kpolicy.records import dataclass
 from kpolicy.snapshot.filing import Filing
-from kpolicy.snapshot.kinds import Kinds, custom_kind_of
+from kpolicy.snapshot.kinds import CustomKind, Kinds, custom_kind_of
 from kpolicy.snapshot.layered import Layered
 from kpolicy.snapshot.resource import Resource, ResourceKey, key_of
 from kpolicy.snapshot.world import Reference, State, World
@@ -114,15 +114,20 @@ class Snapshot:
         resources: Iterable[Resource] = (),
         kinds: Kinds | None = None,
         world: World | None = None,
+        definitions: Mapping[Resource, CustomKind] | None = None,
     ) -> Snapshot:
         """Return the snapshot of `resources`.
 
         `kinds` holds what plugins add; definitions of custom resources among `resources` are taken
         in here, and resources are filed anew where such a definition changes their scope.
+        `definitions` = what each of them defines, where that is known without their bodies.
         """
         all_resources = list(resources)
         base = kinds or Kinds.of()
-        known = _with_definitions(base, all_resources)
+        if definitions is None:
+            known = _with_definitions(base, all_resources)
+        else:
+            known = base.with_custom(definitions[r] for r in sorted(definitions, key=_order))
         if known is not base:
             all_resources = _rekeyed(all_resources, known)
         files: dict[str, list[Resource]] = {}

@@ -178,6 +178,62 @@ spec: {group: example.com, scope: Cluster, names: {kind: Realm, plural: realms}}
         assert told(run(root, policy("p", spec), jobs=jobs)) == ["<>resolved"]
 
 
+@pytest.mark.parametrize("everything", [False, True])
+def test_what_goes_by_the_scope_of_such_a_kind_is_filed_and_evaluated_anew(
+    tmp_path, monkeypatch, everything
+):
+    """Its objects, those that they control, and answers for which nothing else was asked."""
+    from kpolicy.engine import cores, lazy
+
+    monkeypatch.setattr(cores, "_WORTH_A_PROCESS", 1)
+    definition = """\
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: realms.example.com}
+spec: {group: example.com, scope: Cluster, names: {kind: Realm, plural: realms}}
+"""
+    realm = "apiVersion: example.com/v1\nkind: Realm\nmetadata: {name: r}\n"
+    owned = """\
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: owned
+  namespace: a
+  ownerReferences: [{apiVersion: example.com/v1, kind: Realm, name: r, uid: u, controller: true}]
+"""
+    controlled = """
+        match: {kinds: [ConfigMap, Realm]}
+        validations:
+          - expression: "!object.isRelated('controlled-by')"
+          - expression: "!object.isRelated('controls')"
+    """
+    early = """
+        match: {kinds: [Realm]}
+        validations:
+          - expression: object.effectiveNamespace() == 'default' || object.isRelated('controlled-by')
+    """
+    others = {f"x{n}.yaml": mounting(f"n{n}") for n in range(8)}
+    files = {"z-crd.yaml": definition, "realm.yaml": realm, "owned.yaml": owned, **others}
+    root = write(tmp_path / "in", files)
+    policies = (PEERS, policy("controlled", controlled), policy("early", early))
+    alone = run(root, *policies, jobs=1, results_all=everything)
+    read = []
+    fetcher = lazy.Library._bodies
+    monkeypatch.setattr(
+        lazy.Library, "_bodies", lambda self, path: read.append(path) or fetcher(self, path)
+    )
+    together = run(root, *policies, jobs=3, results_all=everything)
+    fails = {
+        (f.policy, f.resource.name, f.validation) for f in alone.findings if f.outcome == "fail"
+    }
+    assert {("controlled", "owned", 0), ("controlled", "r", 1), ("early", "r", 0)} <= fails
+    assert together.findings == alone.findings
+    assert together.summary == alone.summary
+    if not everything:
+        # Bodies that have nothing to do with it are not read again, the definition's neither.
+        assert {path.rpartition("/")[2] for path in read} <= {"realm.yaml", "owned.yaml"}
+
+
 @pytest.mark.parametrize("word", ["tree", "directory", "file"])
 def test_scope_words_divide_the_input(tmp_path, word):
     files = {"one/app.yaml": mounting("app"), "one/db.yaml": mounting("db", kind="StatefulSet"),
