@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
@@ -21,7 +22,7 @@ from kpolicy.policy.compiled import CompiledPolicy
 from kpolicy.relations.context import JoinContext
 from kpolicy.relations.index import Filter, RelationIndex
 from kpolicy.snapshot.kinds import Kinds
-from kpolicy.snapshot.resource import Resource
+from kpolicy.snapshot.resource import Resource, ResourceKey
 from kpolicy.snapshot.snapshot import Snapshot
 from kpolicy.snapshot.world import World
 
@@ -61,6 +62,7 @@ class JoinEvaluator:
             u.admission is not None or "namespaceObject" in u.compiled.references
             for u in plan.units
         )
+        self._doubled: frozenset[ResourceKey] | None = None
         # They would be called for every resource, to say nothing.
         self.of_copies = frozenset(
             unit.number
@@ -140,7 +142,7 @@ class JoinEvaluator:
         tally: Tally,
     ) -> None:
         """Evaluate one join policy on one resource."""
-        if unit.number in self.of_copies and len(self.snapshot.copies(resource.key)) < 2:
+        if unit.number in self.of_copies and not self.has_copies(resource):
             return
         context = self.context
         context.resource = resource
@@ -149,6 +151,21 @@ class JoinEvaluator:
         verdicts = evaluate(unit, resource, bindings, context, self.around, everything)
         if verdicts:
             add_findings(unit, resource, verdicts, placer, tally, everything)
+
+    def has_copies(self, resource: Resource) -> bool:
+        """Return whether the input has its key more than once."""
+        if self.reads is not None:
+            return len(self.snapshot.copies(resource.key)) > 1
+        if self._doubled is None:
+            counts = Counter(r.key for r in self.snapshot.resources)
+            self._doubled = frozenset(key for key, count in counts.items() if count > 1)
+        return resource.key in self._doubled
+
+    def is_open(self, resource: Resource, row: Row) -> bool:
+        """Return whether there is anything to settle."""
+        if all(pending.unit in self.of_copies for pending in row.pending):
+            return bool(row.pending) and self.has_copies(resource)
+        return True
 
     def _locate(self, other: Resource, compiled: CompiledPolicy) -> tuple[str, str, str]:
         """Return how the policy reached `other`: relation, pointer here, pointer there."""
@@ -241,8 +258,8 @@ def join_rows(
     evaluator = JoinEvaluator(plan, settings, snapshot, bits=bits, reads=reads)
     from kpolicy.engine.workers import settle_in_two
 
-    placer = Placer(dict(files))
-    settle_in_two(evaluator, [pair for pair in pairs if pair[1].pending], placer, tally)
+    placer = Placer(dict(files), library.plain)
+    settle_in_two(evaluator, [pair for pair in pairs if evaluator.is_open(*pair)], placer, tally)
     if anew:
         _evaluate_anew(evaluator, anew, placer, tally)
 

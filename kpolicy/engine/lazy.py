@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from kpolicy.frozen import FrozenDict, _set_dict_mark
-from kpolicy.manifests.model import Limits, ManifestFile
+from kpolicy.manifests.model import Limits, LoadedFile, ManifestFile
 from kpolicy.snapshot.resource import in_namespace
 
 Fetch = Callable[[], Mapping[str, Any]]
@@ -122,6 +122,8 @@ class Library:
     def __init__(self, files: Mapping[str, ManifestFile], limits: Limits) -> None:
         self._files = files
         self._limits = limits
+        self.plain: dict[str, frozenset[int]] = {}
+        """Of the files that were read, the documents whose lines tell where everything stands."""
         self._kept: OrderedDict[str, dict[tuple[int, str], FrozenDict]] = OrderedDict()
 
     def fetcher(
@@ -149,8 +151,9 @@ class Library:
             from kpolicy.manifests import load
 
             file = self._files.get(path)
-            documents = load(file, self._limits).documents if file is not None else ()
-            kept = self._kept[path] = {(d.index, d.pointer): d.body for d in documents}
+            loaded = LoadedFile(path) if file is None else load(file, self._limits)
+            self.plain[path] = loaded.plain
+            kept = self._kept[path] = {(d.index, d.pointer): d.body for d in loaded.documents}
             if len(self._kept) > _KEPT_FILES:
                 self._kept.popitem(last=False)
         else:
