@@ -2,7 +2,8 @@
 
 `Policy.metadata["vap"]` holds, as plain data, what only admission knows:
 
-- `constraints`: its `matchConstraints`; `actions`, `bindings`, `params`: see `vap_parts`;
+- `constraints`: its `matchConstraints`; `actions`, `bindings`, `params`, `definitions`,
+  `namespaces`: see `vap_parts`;
 - `paramKind`: `{"apiVersion", "kind"}` or None;
 - `reasons`: the `reason` of each validation; `audit`: the keys of its `auditAnnotations`, whose
   expressions stand among the policy's variables under `audit_variable(key)`;

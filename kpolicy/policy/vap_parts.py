@@ -31,8 +31,8 @@ def assemble(
 
     `binding` is the kind of part that binds these policies.
 
-    A resource that a policy takes as a parameter, and a CustomResourceDefinition, are no longer
-    documents that no format reads.
+    A resource that a policy takes as a parameter, a CustomResourceDefinition and a Namespace are no
+    longer documents that no format reads.
     """
     bindings: dict[str, list[dict[str, Any]]] = {}
     first: dict[str, SourceLocation] = {}
@@ -47,10 +47,14 @@ def assemble(
     exceptions = [part.data for part in parts if part.kind == "admission-exception"]
     resources = [part for part in parts if part.kind == "resource"]
     taken: set[int] = set()
-    definitions = []
+    definitions, namespaces = [], []
     for part in resources:
-        if custom_kind_of(part.data["body"]) is not None:
-            definitions.append(part.data["body"])
+        body = part.data["body"]
+        if custom_kind_of(body) is not None:
+            definitions.append(body)
+            taken.add(id(part.problem))
+        elif (body.get("apiVersion"), body.get("kind")) == ("v1", "Namespace"):
+            namespaces.append(body)
             taken.add(id(part.problem))
     found: list[Policy] = []
     known: set[str] = set()
@@ -63,7 +67,10 @@ def assemble(
         own = bindings.get(policy.id, [])
 
         def assembled(
-            policy: Policy, own: Sequence[dict[str, Any]] = own, definitions: Any = definitions
+            policy: Policy,
+            own: Sequence[dict[str, Any]] = own,
+            definitions: Any = definitions,
+            namespaces: Any = namespaces,
         ) -> Policy:
             vap = policy.metadata["vap"]
             # A format may bring the bindings of a rule of its own.
@@ -82,6 +89,7 @@ def assemble(
                 "bindings": bound,
                 "params": params,
                 "definitions": definitions,
+                "namespaces": namespaces,
                 "notes": [*vap["notes"], *(note for binding in bound for note in binding["notes"])],
             }
             return replace(
@@ -111,8 +119,8 @@ def bystanders(
     """Return notes of resources beside admission policies that none of them uses, and the problems
     that are left.
 
-    A parameter file may well hold more than one policy takes, and a Namespace. Kinds that nobody
-    knows stay a problem: they may be policies that no format reads.
+    A parameter file may well hold more than one policy takes. Kinds that nobody knows stay a
+    problem: they may be policies that no format reads.
     """
     resources = [part for part in parts if part.kind == "resource"]
     defined = [custom_kind_of(part.data["body"]) for part in resources]

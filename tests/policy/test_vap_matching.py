@@ -253,3 +253,22 @@ def test_operations_of_a_scan(tmp_path):
     assert decisions(run(tmp_path, [deletes], [deployment()], operation="DELETE")) == {
         "web": "fail"
     }
+
+
+@pytest.mark.parametrize("where", ["beside", "params"])
+def test_namespaces_that_are_given_with_the_policies(tmp_path, where):
+    """They count where the input has none of that name: few repositories hold Namespaces."""
+    production = resource("v1", "Namespace", "shop", labels={"stage": "production"})
+    selector = {"matchLabels": {"stage": "production"}}
+    policy = vap("false", constraints={"namespaceSelector": selector})
+    policies = [policy, *([production] if where == "beside" else [])]
+    params = [production] if where == "params" else None
+    workload = deployment(namespace="shop")
+    report = run(tmp_path, policies, [workload], params=params)
+    assert decisions(report) == {"web": "fail"}
+    assert not report.problems and not [n for n in report.notes if "left aside" in n.message]
+    staging = resource("v1", "Namespace", "shop", labels={"stage": "staging"})
+    report = run(tmp_path, policies, [workload, staging], params=params)
+    assert decisions(report)["web"] == "skip"
+    seen = vap("namespaceObject.metadata.labels.stage == 'production'")
+    assert decisions(run(tmp_path, [seen, production], [workload])) == {"web": "pass"}

@@ -48,7 +48,9 @@ def evaluate_admission(
     namespace_labels = admission.labels(snapshot, resource.scope)
     met = admission.constraints.match(asked, namespace_labels)
     if not met.met:
-        return (skipped(met.reason),) if everything and met.reason else ()
+        if not everything or not met.reason:
+            return ()
+        return (_of_rule(skipped(met.reason), admission.rule),)
     found: dict[tuple[int, str, str], Verdict] = {}
     seen: dict[int, list[Decided]] = {}
     passed = False
@@ -84,7 +86,7 @@ def evaluate_admission(
             passed = passed or not results
             for decided in results:
                 _count(unit, binding, decided, found, param)
-    return _result(found, passed, reasons, annotations, everything)
+    return _result(found, passed, reasons, annotations, everything, admission.rule)
 
 
 def first_sight(
@@ -120,6 +122,7 @@ def _result(
     reasons: Sequence[str],
     annotations: Mapping[str, list[str]],
     everything: bool,
+    rule: str,
 ) -> Sequence[Verdict]:
     verdicts = [v for v in found.values() if everything or v.outcome != "skip"]
     if everything and annotations:
@@ -131,8 +134,16 @@ def _result(
     if not everything:
         return ()
     if passed:
-        return (Verdict(0, "pass", "", details=extra),)
-    return (skipped("; ".join(dict.fromkeys(reasons)) or "nothing to decide"),)
+        return (_of_rule(Verdict(0, "pass", "", details=extra), rule),)
+    why = "; ".join(dict.fromkeys(reasons)) or "nothing to decide"
+    return (_of_rule(skipped(why), rule),)
+
+
+def _of_rule(verdict: Verdict, rule: str) -> Verdict:
+    """Return a verdict that says which rule gave it, of a policy with several."""
+    if not rule:
+        return verdict
+    return verdict._replace(identity=rule, details=(("rule", rule), *verdict.details))
 
 
 def _count(

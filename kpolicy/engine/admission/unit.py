@@ -70,17 +70,21 @@ class Admission:
     """The policy's own, before a configuration changes it."""
     rule: str = ""
     """The rule that this is, of a policy with several."""
+    beside: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Namespaces by name that stand beside the policies, or among `--params`."""
     _namespaces: dict[tuple[int, str, str], FrozenDict] = field(default_factory=dict)
 
     def namespace(self, snapshot: Snapshot | None, scope: str, name: str) -> FrozenDict:
-        """Return a Namespace as policies see it; one not in the input as the server makes it."""
+        """Return a Namespace as policies see it: the input's, the one beside the policies, or as
+        the server makes it."""
         key = (id(snapshot), scope, name)
         found = self._namespaces.get(key)
         if found is None:
             known = None
             if snapshot is not None:
                 known = snapshot.get(ResourceKey("", "Namespace", "", name), scope)
-            found = self._namespaces[key] = _namespace(name, None if known is None else known.body)
+            body = self.beside.get(name) if known is None else known.body
+            found = self._namespaces[key] = _namespace(name, body)
         return found
 
     def labels(self, snapshot: Snapshot | None, scope: str) -> NamespaceLabels:
@@ -141,6 +145,7 @@ def admission_unit(
         reads_namespace="namespaceObject" in compiled.references,
         severity=severity_of_actions([a for b in bindings for a in b.actions]),
         rule=data.get("rule", ""),
+        beside=dict(_namespaces_in((*params, *data.get("namespaces", ())))),
     )
     all_constraints = [constraints, *(b.constraints for b in bindings if b.constraints)]
     certain = _is_certain(all_constraints, admission.reads_request, kinds)
@@ -166,6 +171,17 @@ def _is_certain(constraints: Iterable[Constraints], reads_request: bool, kinds: 
             if reads_request or rule["scope"] != "*" or not {"*", "*/*"} & {*rule["resources"]}:
                 return False
     return True
+
+
+def _namespaces_in(
+    bodies: Iterable[Mapping[str, Any]],
+) -> Iterable[tuple[str, Mapping[str, Any]]]:
+    for body in bodies:
+        if (body.get("apiVersion"), body.get("kind")) == ("v1", "Namespace"):
+            metadata = body.get("metadata")
+            name = metadata.get("name") if isinstance(metadata, dict) else None
+            if isinstance(name, str):
+                yield name, body
 
 
 def _given(

@@ -1,12 +1,10 @@
 """What an offline gate cannot ask, given as data: images' metadata, answers of services, resources.
 
-It stands in the document that Kyverno's own command line reads for this, `Context` of
-`cli.kyverno.io` (`images`, `resources`); `http` and `globalContext` are kpolicy's additions to it.
-Policies get it as a variable, and their calls are rewritten to functions that look there
+It stands in documents of Kyverno's own command line (`kpolicy_kyverno.command_line`). Policies get
+it as a variable, and their calls are rewritten to functions that look there
 (`kpolicy_kyverno.answers`).
 
-Source: cmd/cli/kubectl-kyverno/apis/v1alpha1/context.go of kyverno/kyverno, and the libraries
-imagedata, http and globalcontext of kyverno/sdk.
+Source: the libraries imagedata, http and globalcontext of kyverno/sdk.
 """
 
 from __future__ import annotations
@@ -17,24 +15,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from kpolicy.policy.formats import Loaded, Part
 from kpolicy.policy.model import Expression, NamedExpression, Validation
-from kpolicy.policy.vap_reading import Lenient
 
 from kpolicy_kyverno.expressions import substituted, without_texts
 
 if TYPE_CHECKING:
     from kpolicy.location import SourceLocation
-    from kpolicy.policy.source import SourceNode
+    from kpolicy.policy.formats import Part
 
-#: The kind of the parts that a `Context` gives: the format that assembles them.
+#: The kind of the parts that give data: the format that assembles them.
 PART = "kyverno-validating-policy"
 _VARIABLE = "kyvernoGiven"
-_SPEC = ("images", "resources", "http", "globalContext")
-_IMAGE = (
-    "image", "resolvedImage", "registry", "repository", "tag", "digest", "imageIndex", "manifest",
-    "config",
-)  # fmt: skip
 
 #: The calls that are answered from data: what is given for them, and the function that looks there.
 _CALLS = {
@@ -57,47 +48,15 @@ _CALL = re.compile(
 )
 
 
-def load_context(document: SourceNode) -> Loaded:
-    """Return what a `Context` gives, as a part for the policies of all files."""
-    read = Lenient(document)
-    reader = read.reader
-    top = read.fields(document, "", ("apiVersion", "kind", "metadata", "spec"), ("spec",))
-    spec = read.fields(top.get("spec"), "spec", _SPEC)
-    data: dict[str, Any] = {"images": {}, "resources": [], "http": {}, "globalContext": {}}
-    for number, node in enumerate(reader.sequence(spec.get("images"), "spec.images")):
-        here = f"spec.images[{number}]"
-        fields = read.fields(node, here, _IMAGE, ("image",))
-        name = reader.string(fields.get("image"), f"{here}.image")
-        data["images"][name] = {key: child.value for key, child in fields.items()}
-    for number, node in enumerate(reader.sequence(spec.get("resources"), "spec.resources")):
-        if node.kind == "mapping":
-            data["resources"].append(node.value)
-        else:
-            reader.problem(f"spec.resources[{number}] must be a resource", node.location)
-    for number, node in enumerate(reader.sequence(spec.get("http"), "spec.http")):
-        here = f"spec.http[{number}]"
-        fields = read.fields(node, here, ("url", "method", "response"), ("url", "response"))
-        url = reader.string(fields.get("url"), f"{here}.url")
-        method = reader.choice(fields.get("method"), f"{here}.method", ("GET", "POST"), "GET")
-        if "response" in fields:
-            data["http"][f"{method} {url}"] = fields["response"].value
-    entries = reader.sequence(spec.get("globalContext"), "spec.globalContext")
-    for number, node in enumerate(entries):
-        here = f"spec.globalContext[{number}]"
-        fields = read.fields(node, here, ("name", "projection", "data"), ("name", "data"))
-        name = reader.string(fields.get("name"), f"{here}.name")
-        projection = reader.string(fields.get("projection"), f"{here}.projection")
-        if "data" in fields:
-            data["globalContext"][f"{name} {projection}"] = fields["data"].value
-    notes = tuple(Part("note", {"text": text}, document.location) for text in read.notes)
-    if reader.problems:
-        return Loaded((), tuple(reader.problems), parts=notes)
-    return Loaded(parts=(Part(PART, {"given": data}, document.location), *notes))
+def nothing() -> dict[str, Any]:
+    """Return data that gives nothing: images by name, resources, answers by `METHOD url`, entries
+    of the global context by `name projection`."""
+    return {"images": {}, "resources": [], "http": {}, "globalContext": {}}
 
 
 def merged(parts: Iterable[Part]) -> Mapping[str, Any]:
     """Return what all documents give, the later ones first in doubt."""
-    whole: dict[str, Any] = {"images": {}, "resources": [], "http": {}, "globalContext": {}}
+    whole = nothing()
     for part in parts:
         for key, given in part.data.get("given", {}).items():
             if isinstance(given, list):

@@ -28,10 +28,10 @@ def _assemble_validating(parts: Sequence[Part]) -> Loaded:
     return assemble_validating(parts)
 
 
-def _load_context(document: SourceNode) -> Loaded:
-    from kpolicy_kyverno.given import load_context
+def _load_command_line(document: SourceNode) -> Loaded:
+    from kpolicy_kyverno.command_line import load_command_line
 
-    return load_context(document)
+    return load_command_line(document)
 
 
 def _load_cluster_policy(document: SourceNode) -> Loaded:
@@ -62,8 +62,8 @@ def kpolicy_policy_formats() -> Iterable[PolicyFormat]:
         PolicyFormat(
             "kyverno-context",
             "cli.kyverno.io/",
-            ("Context",),
-            _load_context,
+            ("Context", "ClusterResource", "Values", "Value", "Test"),
+            _load_command_line,
             doc="what a gate cannot ask, given as data: images, resources, answers of services",
         ),
         PolicyFormat(
