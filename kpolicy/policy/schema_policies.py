@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from kpolicy.policy.defined_schemas import schemas_in
 from kpolicy.policy.model import Param, Policy, Violation
 
 if TYPE_CHECKING:
@@ -38,30 +39,21 @@ def _schema_of(resource: Resource, snapshot: Snapshot, version: str) -> Schema |
     known = _release(version).schema_for(group, resource.version, kind)
     if known is not None or not group:
         return known
-    return _defined(snapshot).schema_for(group, resource.version, kind)
-
-
-def _defined(snapshot: Snapshot) -> SchemaSet:
-    """Return the schemas of the definitions in the input."""
-    return _with(snapshot.by_kind("apiextensions.k8s.io", "CustomResourceDefinition"))
-
-
-@lru_cache(maxsize=4)
-def _with(definitions: tuple[Resource, ...]) -> SchemaSet:
-    # Resources are compared by identity, so that a changed definition is another key.
-    return _release("").with_custom_resources(*(d.body for d in definitions))
+    return schemas_in(snapshot).schema_for(group, resource.version, kind)
 
 
 def _faults(
     resource: Resource, snapshot: Snapshot, params: Mapping[str, Any]
 ) -> Iterator[tuple[Fault, Schema]]:
+    from kpolicy.schemas.defaulting import defaulted
     from kpolicy.schemas.validation import validate
 
     schema = _schema_of(resource, snapshot, params["kubernetesVersion"])
     if schema is None:
         return
     reported = {p.pointer for p in resource.problems if p.kind == "invalid-field-type"}
-    for fault in validate(resource.body, schema):
+    # The bundled schemas have no defaults; a server fills in those of definitions first.
+    for fault in validate(defaulted(resource.body, schema), schema):
         # The policy `invalid-field-type`, of the default set, has said so already.
         if fault.pointer not in reported:
             yield fault, schema
@@ -81,7 +73,8 @@ def _unknown_fields(
 ) -> Iterable[Violation]:
     for fault, _ in _faults(resource, snapshot, params):
         if fault.fault == "unknown-field":
-            yield Violation(f"{fault.path}: {fault.message}", fault.pointer)
+            at = _present(resource.body, fault.pointer)
+            yield Violation(f"{fault.path}: {fault.message}", at)
 
 
 def _present(body: Any, pointer: str) -> str:
@@ -149,11 +142,14 @@ def _rules(
     resource: Resource, snapshot: Snapshot, params: Mapping[str, Any], old: Any = None
 ) -> Iterable[Violation]:
     from kpolicy.policy.crd_rules import broken_rules
+    from kpolicy.schemas.defaulting import defaulted
 
-    schema = _defined(snapshot).schema_for(resource.group, resource.version, resource.kind)
+    schema = schemas_in(snapshot).schema_for(resource.group, resource.version, resource.kind)
     if schema is None or not resource.group:
         return
-    for pointer, message in broken_rules(resource.body, schema, old):
+    body = defaulted(resource.body, schema)
+    before = None if old is None else defaulted(old, schema)
+    for pointer, message in broken_rules(body, schema, before):
         yield Violation(message, _present(resource.body, pointer))
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
-from vap_kit import decisions, messages, resource, rule, run, vap
+from vap_kit import CUSTOM_KIND, decisions, messages, resource, rule, run, vap
 
 
 def pod(**container):
@@ -99,3 +101,28 @@ def test_string_data_of_a_secret_has_gone_into_its_data(tmp_path):
         constraints={"resourceRules": [rule("secrets")]},
     )
     assert decisions(run(tmp_path, [policy], [secret])) == {"a": "pass"}
+
+
+@pytest.mark.parametrize("where", ["input", "beside", "params"])
+@pytest.mark.parametrize("groups", [["example.com"], ["*"]])
+def test_a_custom_resource_has_the_defaults_of_its_definition(tmp_path, where, groups):
+    definition = copy.deepcopy(CUSTOM_KIND)
+    versions = definition["spec"]["versions"]
+    spec = versions[0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    spec["properties"]["size"]["default"] = 3
+    policy = vap(
+        "object.spec.size == 3",
+        constraints={"resourceRules": [{**rule("widgets"), "apiGroups": groups}]},
+    )
+    widgets = [
+        resource("example.com/v1", "Widget", "silent", spec={}),
+        resource("example.com/v1", "Widget", "says", spec={"size": 4}),
+    ]
+    report = run(
+        tmp_path,
+        [policy, *([definition] if where == "beside" else [])],
+        [*widgets, *([definition] if where == "input" else [])],
+        params=[definition] if where == "params" else None,
+    )
+    found = decisions(report)
+    assert (found["silent"], found["says"]) == ("pass", "fail")

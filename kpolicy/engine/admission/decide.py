@@ -51,6 +51,7 @@ def evaluate_admission(
         if not everything or not met.reason:
             return ()
         return (_of_rule(skipped(met.reason), admission.rule),)
+    schema = admission.schema(snapshot, asked.target)
     found: dict[tuple[int, str, str], Verdict] = {}
     seen: dict[int, list[Decided]] = {}
     passed = False
@@ -76,7 +77,7 @@ def evaluate_admission(
         for param in params:
             results = seen.get(id(param))
             if results is None:
-                world = World(unit, bindings, asked, met, param, context)
+                world = World(unit, bindings, asked, met, param, context, schema)
                 if admission.reads_namespace and asked.namespace and not asked.is_namespace:
                     world.namespace = admission.namespace(snapshot, resource.scope, asked.namespace)
                 results = seen[id(param)] = world.decide(annotations)
@@ -108,7 +109,8 @@ def first_sight(
             params = params_of(admission, binding, asked, resource, snapshot, snapshot.kinds)
         except (Refused, Absent):
             continue
-        seen = World(unit, bindings, asked, met, params[0], context).bindings
+        schema = admission.schema(snapshot, asked.target)
+        seen = World(unit, bindings, asked, met, params[0], context, schema).bindings
         seen["namespaceObject"] = None
         if asked.namespace and not asked.is_namespace:
             seen["namespaceObject"] = admission.namespace(snapshot, resource.scope, asked.namespace)

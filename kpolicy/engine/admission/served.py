@@ -15,6 +15,8 @@ from kpolicy.cel.errors import CelError
 from kpolicy.cel.library.quantity import canonical, of_number, parse_quantity
 from kpolicy.frozen import FrozenDict
 from kpolicy.policy.vap_matching import Incoming
+from kpolicy.schemas.defaulting import defaulted
+from kpolicy.schemas.model import Schema
 from kpolicy.schemas.serving import Serving
 
 #: Lists that Go writes as null where they are empty, since their types say nothing else.
@@ -24,10 +26,15 @@ _NULL_LISTS = {
 }
 
 
-def served(body: Any, asked: Incoming) -> Any:
-    """Return an object as policies see it; what is none, as it is."""
+def served(body: Any, asked: Incoming, schema: Schema | None = None) -> Any:
+    """Return an object as policies see it; what is none, as it is.
+
+    `schema` is that of a custom resource, whose defaults a server fills in first.
+    """
     if not isinstance(body, FrozenDict):
         return body
+    if schema is not None:
+        body = defaulted(body, schema)
     target = asked.target
     body = _serving().served(body)
     changed: dict[str, Any] = {}

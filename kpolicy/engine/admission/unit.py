@@ -10,19 +10,22 @@ from kpolicy.engine.admission.matcher import AdmissionMatcher
 from kpolicy.engine.evaluate import Unit
 from kpolicy.frozen import FrozenDict, freeze
 from kpolicy.policy.admission import severity_of_actions
+from kpolicy.policy.defined_schemas import schemas_in, schemas_with
 from kpolicy.policy.vap_matching import (
     NAME_LABEL,
     Constraints,
     NamespaceLabels,
+    Target,
     constraints_of,
     labels_of,
 )
 from kpolicy.records import dataclass
-from kpolicy.snapshot.kinds import Kinds, split_api_version
+from kpolicy.snapshot.kinds import Kinds, custom_kind_of, split_api_version
 from kpolicy.snapshot.resource import ResourceKey
 
 if TYPE_CHECKING:
     from kpolicy.policy.compiled import CompiledPolicy
+    from kpolicy.schemas.model import Schema, SchemaSet
     from kpolicy.snapshot.snapshot import Snapshot
 
 
@@ -70,9 +73,12 @@ class Admission:
     """The policy's own, before a configuration changes it."""
     rule: str = ""
     """The rule that this is, of a policy with several."""
+    definitions: Sequence[Mapping[str, Any]] = ()
+    """CustomResourceDefinitions that stand beside the policies, or among `--params`."""
     beside: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Namespaces by name that stand beside the policies, or among `--params`."""
     _namespaces: dict[tuple[int, str, str], FrozenDict] = field(default_factory=dict)
+    _schemas: list[SchemaSet] = field(default_factory=list)
 
     def namespace(self, snapshot: Snapshot | None, scope: str, name: str) -> FrozenDict:
         """Return a Namespace as policies see it: the input's, the one beside the policies, or as
@@ -85,6 +91,19 @@ class Admission:
                 known = snapshot.get(ResourceKey("", "Namespace", "", name), scope)
             body = self.beside.get(name) if known is None else known.body
             found = self._namespaces[key] = _namespace(name, body)
+        return found
+
+    def schema(self, snapshot: Snapshot | None, target: Target) -> Schema | None:
+        """Return the schema of a custom resource: by the input's definition, or one beside the
+        policies; None for a built-in kind, or without a definition."""
+        if self.kinds.is_built_in_group(target.group):
+            return None
+        key = (target.group, target.version, target.kind)
+        found = None if snapshot is None else schemas_in(snapshot).schema_for(*key)
+        if found is None and self.definitions:
+            if not self._schemas:
+                self._schemas.append(schemas_with(self.definitions))
+            found = self._schemas[0].schema_for(*key)
         return found
 
     def labels(self, snapshot: Snapshot | None, scope: str) -> NamespaceLabels:
@@ -145,6 +164,9 @@ def admission_unit(
         reads_namespace="namespaceObject" in compiled.references,
         severity=severity_of_actions([a for b in bindings for a in b.actions]),
         rule=data.get("rule", ""),
+        definitions=[
+            body for body in (*data.get("definitions", ()), *params) if custom_kind_of(body)
+        ],
         beside=dict(_namespaces_in((*params, *data.get("namespaces", ())))),
     )
     all_constraints = [constraints, *(b.constraints for b in bindings if b.constraints)]
@@ -152,6 +174,7 @@ def admission_unit(
     joins = (
         compiled.joins
         or not certain
+        or _covers_custom(all_constraints, kinds)
         or admission.reads_namespace
         or bool(param_kind and any(b.param_ref for b in bindings))
         or any(c.namespaces for c in all_constraints)
@@ -160,6 +183,16 @@ def admission_unit(
     ready = replace(compiled, joins=joins, references=references)
     matcher: Any = AdmissionMatcher(constraints, kinds, certain)
     return Unit(ready, matcher, {}, number, admission)
+
+
+def _covers_custom(constraints: Iterable[Constraints], kinds: Kinds) -> bool:
+    """Return whether these may meet custom resources, whose defaults their definitions tell."""
+    return any(
+        not kinds.is_built_in_group(group)
+        for each in constraints
+        for rule in each.rules
+        for group in rule["apiGroups"]
+    )
 
 
 def _is_certain(constraints: Iterable[Constraints], reads_request: bool, kinds: Kinds) -> bool:

@@ -21,6 +21,7 @@ from kpolicy.records import dataclass
 if TYPE_CHECKING:
     from kpolicy.findings import Outcome
     from kpolicy.policy.compiled import CompiledValidation
+    from kpolicy.schemas.model import Schema
 
 #: A longer messageExpression result is not shown. Source: apiserver's MaxEvaluatedMessage...
 _LONGEST_MESSAGE = 5 * 1024
@@ -62,6 +63,7 @@ class World:
         met: Matched,
         param: Mapping[str, Any] | None,
         context: Any,
+        schema: Schema | None = None,
     ) -> None:
         self.unit = unit
         self.context = context
@@ -74,7 +76,7 @@ class World:
         objects = bindings.get(_SERVED)
         if objects is None:
             objects = bindings[_SERVED] = tuple(
-                served(own[name], asked) for name in ("object", "oldObject")
+                served(own[name], asked, schema) for name in ("object", "oldObject")
             )
         own["object"], own["oldObject"] = objects
         if (met.group, met.version) != (asked.target.group, asked.target.version):
