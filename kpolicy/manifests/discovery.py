@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from kpolicy.manifests.model import Discovery, ManifestFile, Source, SourceOptions
 
@@ -31,6 +33,7 @@ def discover(
     `sources` default to the built-in ones. Never raises for what it finds: an input that cannot be
     read is in `invalid`.
     """
+    began = time.time_ns()
     sources = builtin_sources() if sources is None else sources
     options = options or SourceOptions()
     found = []
@@ -44,12 +47,13 @@ def discover(
                 found.append(source.discover(target, options))
                 break
     if len(found) == 1:
-        return found[0]
+        return replace(found[0], began=began)
     return Discovery(
         _once([file for discovery in found for file in discovery.files]),
         tuple(dict.fromkeys(item for discovery in found for item in discovery.invalid)),
         tuple(dict.fromkeys(item for discovery in found for item in discovery.skipped)),
         tuple(dict.fromkeys(item for discovery in found for item in discovery.notes)),
+        began,
     )
 
 

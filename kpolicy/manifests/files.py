@@ -162,7 +162,11 @@ class _Walk:
         if not stat.S_ISREG(status.st_mode):
             self.refuse(entry.path, refusal(status.st_mode))
             return
-        self.files.append(ManifestFile(prefix + _name(entry.name), entry.path, status.st_size))
+        self.files.append(
+            ManifestFile(
+                prefix + _name(entry.name), entry.path, status.st_size, numbers=numbers_of(status)
+            )
+        )
 
     def link(self, path: str, relative: str, root: str) -> None:
         """Follow one symbolic link, if it stays in the tree and leads to something new."""
@@ -190,6 +194,19 @@ class _Walk:
         elif real not in self.real_files:
             self.real_files.add(real)
             self.files.append(ManifestFile(self.show(path), path, status.st_size))
+
+
+_MASK = (1 << 64) - 1
+
+
+def numbers_of(status: os.stat_result) -> tuple[int, ...]:
+    """Return what tells whether a file is the one that was read (`ManifestFile.numbers`)."""
+    return (
+        status.st_size,
+        status.st_mtime_ns & _MASK,
+        status.st_ctime_ns & _MASK,
+        status.st_ino & _MASK,
+    )
 
 
 def _is_below(path: str, directory: str) -> bool:

@@ -38,6 +38,9 @@ class ManifestFile:
     """Where resources that name no namespace are applied to; "" = unknown."""
     rendered: Rendered | None = None
     """How the text came to be, where a program wrote it."""
+    numbers: tuple[int, ...] = ()
+    """Size, times of change of content and inode (nanoseconds), and inode, as they were when the
+    file was found; () = not asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +143,8 @@ class Discovery:
     invalid: tuple[Invalid, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[Note, ...] = ()
+    began: int = 0
+    """When the first file was looked for, in nanoseconds since the epoch; 0 = unknown."""
 
 
 @dataclass(frozen=True, slots=True)

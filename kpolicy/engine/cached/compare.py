@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kpolicy.engine.cached.state import Extra, State, join, split
-from kpolicy.engine.cached.stats import WIDTH, Stats, is_young, stats_of, young
+from kpolicy.engine.cached.stats import WIDTH, Stats, is_young, stats_found, young
 from kpolicy.engine.tally import digest_of
 from kpolicy.manifests.loader import read_bytes
 from kpolicy.manifests.model import Discovery, Limits, ManifestFile
@@ -59,7 +59,7 @@ def columns_of(found: Discovery, limits: Limits) -> Columns | None:
     if len(set(paths)) != len(paths):
         return None
     names = ["" if file.data is not None else file.filename for file in files]
-    stats = stats_of(names)
+    stats = stats_found(found, names)
     return Columns(
         found, join(paths), join(names), join(map(_room, files)), stats,
         _extras_of(found, limits),

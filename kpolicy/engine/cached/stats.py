@@ -6,7 +6,12 @@ import os
 import time
 from array import array
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+from kpolicy.manifests.files import numbers_of
+
+if TYPE_CHECKING:
+    from kpolicy.manifests.model import Discovery
 
 #: Numbers kept of each file.
 WIDTH = 4
@@ -32,28 +37,35 @@ class Stats(NamedTuple):
 
 
 def stats_of(names: Iterable[str]) -> Stats:
-    """Return the numbers of files; those of one that is not there, or is none (""), are no file's.
+    """Return the numbers of files as they are now; those of one that is not there, or is none (""),
+    are no file's.
 
     What a link leads to counts, as for reading.
     """
     taken = time.time_ns()
     numbers = array("Q")
-    extend, ask = numbers.extend, os.stat
     for name in names:
-        try:
-            found = ask(name)
-        except (OSError, ValueError):
-            extend(_ABSENT)
-            continue
-        extend(
-            (
-                found.st_size,
-                found.st_mtime_ns & _MASK,
-                found.st_ctime_ns & _MASK,
-                found.st_ino & _MASK,
-            )
-        )
+        numbers.extend(_ask(name))
     return Stats(numbers, taken)
+
+
+def stats_found(found: Discovery, names: Iterable[str]) -> Stats:
+    """Return the numbers of the files of a discovery, `names` for its files; as they were when they
+    were found, where that is known."""
+    if not found.began:
+        return stats_of(names)
+    numbers = array("Q")
+    extend = numbers.extend
+    for file, name in zip(found.files, names, strict=True):
+        extend(file.numbers or _ask(name))
+    return Stats(numbers, found.began)
+
+
+def _ask(name: str) -> tuple[int, ...]:
+    try:
+        return numbers_of(os.stat(name))  # noqa: PTH116 - a Path costs more than the call
+    except (OSError, ValueError):
+        return _ABSENT
 
 
 def is_young(numbers: Sequence[int], taken: int) -> bool:
