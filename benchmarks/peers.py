@@ -51,7 +51,6 @@ class Run:
 
     seconds: float
     cpu_seconds: float
-    peak_megabytes: float
     findings: int
 
 
@@ -89,7 +88,7 @@ def run(
             findings = tool.count(out.read())
         except (ValueError, LookupError, TypeError, AttributeError):
             raise Failed("no report that could be read") from None
-    return Run(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, findings)
+    return Run(seconds, usage.ru_utime + usage.ru_stime, findings)
 
 
 def _wait(process: subprocess.Popen[bytes], until: float) -> Any:
@@ -167,7 +166,7 @@ def measure(
             once.add(tool.name)
         if kept or tool.name in once:
             record = entry["tools"].setdefault(tool.name, {"version": version_of(tool), "runs": []})
-            run_ = [round(made.seconds, 4), round(made.cpu_seconds, 3), round(made.peak_megabytes)]
+            run_ = [round(made.seconds, 4), round(made.cpu_seconds, 3)]
             record["runs"].append(run_)
             record["findings"] = made.findings
 
@@ -266,13 +265,11 @@ def section(data: Mapping[str, Any]) -> str:
             alone = " (1)" if len(found["runs"]) == 1 else ""
             cells.append(f"{_median(found['runs']):.2f}{factor}{alone}")
         lines.append(f"| {label} | {' | '.join(cells)} |")
-    lines += ["", "What each reported, and the peak memory of its largest process in MB:", ""]
+    lines += ["", "What each reported:", ""]
     lines += [f"| input | {' | '.join(names)} |", f"|---|{'---:|' * len(names)}"]
     for label, entry in peers.items():
         cells = [
-            f"{found['findings']:,}, {max(run[2] for run in found['runs']):,.0f} MB"
-            if (found := entry["tools"].get(name))
-            else ""
+            f"{found['findings']:,}" if (found := entry["tools"].get(name)) else ""
             for name in names
         ]
         lines.append(f"| {label} | {' | '.join(cells)} |")
