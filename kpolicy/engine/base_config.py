@@ -88,9 +88,11 @@ def _not_in_effect(path: Path, base: str) -> str:
 def baseline_of_base(request: ScanRequest) -> tuple[bytes | None, str]:
     """Return the baseline as the base has it, and a note where the change touches it.
 
-    None: the base has no such file, so that the one that was named counts.
+    None: the base has no such file, so that the one that was named counts; where it is part of the
+    change, the note says so.
     """
     path = Path(request.baseline)
+    inside = True
     if Path(request.base).is_dir():
         head = starting_directory(request).resolve()
         if head not in path.resolve().parents:
@@ -98,12 +100,15 @@ def baseline_of_base(request: ScanRequest) -> tuple[bytes | None, str]:
         counterpart = Path(request.base) / path.resolve().relative_to(head)
         data = counterpart.read_bytes() if counterpart.is_file() else None
     else:
-        from kpolicy.manifests.git import read_revision
+        from kpolicy.manifests.git import read_revision, repository_root
 
         start = str(starting_directory(request))
         data = read_revision(start, request.base, request.baseline)
+        root = repository_root(start)
+        inside = Path(root).resolve() in path.resolve().parents
     if data is None:
-        return None, ""
+        new = f"{shown(path)} is new, {request.base} has none: what it silences was not agreed on"
+        return None, new if inside and path.is_file() else ""
     try:
         same = path.read_bytes() == data
     except OSError:

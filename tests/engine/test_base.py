@@ -234,6 +234,18 @@ def test_a_baseline_that_the_base_does_not_have_counts(repo):
     report = run(root, BAD, base="HEAD", baseline=str(root / "baseline.json"))
     assert report.findings == ()
     assert len(report.suppressed) == 1
+    (note,) = report.notes
+    assert "baseline.json is new, HEAD has none" in note.message
+
+
+def test_a_baseline_that_is_no_part_of_the_change_counts_without_a_word(repo, tmp_path):
+    root = repo({"a.yaml": deployment("web", "x")})
+    write(root, {"a.yaml": deployment("web", "bad")})
+    elsewhere = tmp_path / "elsewhere" / "baseline.json"
+    elsewhere.parent.mkdir()
+    run(root, BAD, write_baseline=str(elsewhere))
+    report = run(root, BAD, base="HEAD", baseline=str(elsewhere))
+    assert report.findings == () and report.notes == ()
 
 
 def test_the_configuration_of_a_base_directory_counts(tmp_path):
