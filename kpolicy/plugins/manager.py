@@ -21,6 +21,7 @@ from kpolicy.engine.deadline import DidNotReturn
 from kpolicy.engine.supervision import Ended, PluginCalls, rehearsed, supervised
 from kpolicy.errors import PluginError, Problem
 from kpolicy.hookspecs import Hooks
+from kpolicy.plugins.answers import NOT_ITERABLE, called, consumed
 from kpolicy.plugins.discovery import GROUP, Candidate, Status, candidates, digest
 from kpolicy.plugins.importing import DEBUG_HINT, adopt, describe, import_unit, register
 
@@ -335,7 +336,7 @@ class PluginHost:
                 answers = caller(**arguments)
                 answer = answers[0] if answers else None
                 if not arguments and answer is not None:
-                    answer = _consumed(answer)
+                    answer = consumed(answer)
         except (Ended, DidNotReturn):
             answer = None  # recorded by what watches the calls
         except (Exception, SystemExit) as error:
@@ -348,7 +349,7 @@ class PluginHost:
 
                 traceback.print_exception(error)
         else:
-            if not arguments and answer is _NOT_ITERABLE:
+            if not arguments and answer is NOT_ITERABLE:
                 self._wrong_type(plugin, hook, answers[0], "a list")
                 answer = None
         if self._trace:
@@ -373,31 +374,13 @@ class PluginHost:
         return _hook_unit(self.calls, plugin, hook)
 
     def _wrong_type(self, plugin: str, hook: str, value: object, expected: str) -> None:
-        what = f"returned {_article(type(value).__name__)}, expected {expected}"
+        what = f"returned {called(value)}, expected {expected}"
         self._problem(plugin, hook, what, "docs/plugins.md says what each hook may return")
 
     def _problem(self, plugin: str, hook: str, what: str, hint: str = "") -> None:
         problem = Problem(f'plugin "{plugin}", hook {hook}: {what}', None, hint)
         if problem not in self.problems:
             self.problems.append(problem)
-
-
-_NOT_ITERABLE = object()
-
-
-def _consumed(answer: Any) -> Any:
-    """Return what an iterable yields (a generator runs here, inside the guard)."""
-    if isinstance(answer, (str, bytes, Mapping)):
-        return _NOT_ITERABLE
-    try:
-        iterator = iter(answer)
-    except TypeError:
-        return _NOT_ITERABLE
-    return tuple(iterator)
-
-
-def _article(word: str) -> str:
-    return f"{'an' if word[:1].lower() in 'aeiou' else 'a'} {word}"
 
 
 def make_plugin_manager(
