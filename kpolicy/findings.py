@@ -156,7 +156,7 @@ class Report:
     problems: tuple[Problem, ...] = ()
     """What is wrong with policies that could not run; the others did."""
     digest: str = ""
-    """`sha256:...` over the scanned resources, where it was asked for (`kpolicy.engine.digest`)."""
+    """`sha256:...` over the scanned resources, in whatever files (`kpolicy.engine.digest`)."""
     timings: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     """Seconds by stage, for --stats; never part of machine output."""
 

@@ -106,7 +106,6 @@ FAILED = 2
     default="",
     help="Evaluate on the workers of this Dask scheduler (needs kpolicy[dask]).",
 )
-@click.option("--digest", is_flag=True, help="Say the digest of the scanned resources.")
 @click.option(
     "--expect-digest",
     metavar="DIGEST",
@@ -338,7 +337,6 @@ def request_of(paths: tuple[str, ...], options: Mapping[str, Any]) -> ScanReques
         cache=not any(options[name] for name in ("no_cache", "fix", "diff", "cluster")),
         verify_cache=options["verify_cache"],
         cluster=options["cluster"],
-        digest=options["digest"],
         expect_digest=options["expect_digest"],
         results_all=options["results"] == "all",
         skip_invalid=options["skip_invalid"],

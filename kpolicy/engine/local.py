@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field, replace
 from typing import Any
 
+from kpolicy.engine.digest import print_of
 from kpolicy.engine.evaluate import Unit, Verdict, evaluate, skipped
 from kpolicy.engine.findings import Placer, anchor_of, raw_of, ref_of
 from kpolicy.engine.plan import Plan
 from kpolicy.engine.request import ScanRequest
 from kpolicy.engine.request_object import request_of
 from kpolicy.engine.rows import Pending, RowMaker
-from kpolicy.engine.tally import Seen, Tally, digest_of
+from kpolicy.engine.tally import Seen, Tally, content_of
 from kpolicy.manifests.model import Invalid, Limits, ManifestFile
 from kpolicy.records import dataclass
 from kpolicy.relations.context import JoinContext
@@ -93,6 +94,8 @@ def local_phase(
         tally.notes += loaded.notes
         tally.documents += len({d.index for d in loaded.documents})
         placer = Placer({file.path: file}, {file.path: loaded.plain})
+        prints = b"".join([print_of(document.body) for document in loaded.documents])
+        tally.prints += prints
         for document in loaded.documents:
             resource = resource_from(document, plan.kinds)
             evaluator.run(resource, placer, tally)
@@ -104,7 +107,7 @@ def local_phase(
         if settings.remember:
             after = tally.documents, tally.resource_count, tally.evaluations
             counts = (now - then for now, then in zip(after, before, strict=True))
-            tally.seen.append(Seen(file.path, digest, loaded.commented, *counts))
+            tally.seen.append(Seen(file.path, digest, loaded.commented, prints, *counts))
     return tally
 
 
@@ -115,7 +118,7 @@ def _fingered(file: ManifestFile, limits: Limits) -> tuple[ManifestFile, bytes]:
     data = read_bytes(file, limits)
     if isinstance(data, Invalid):
         return file, b""
-    return replace(file, data=data), digest_of(data)
+    return replace(file, data=data), content_of(data)
 
 
 class LocalEvaluator:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from kpolicy.config.model import Config
 from kpolicy.engine.clock import Clock
+from kpolicy.engine.digest import digest_of
 from kpolicy.engine.findings import Anchor, finish
 from kpolicy.engine.intake import relative_to
 from kpolicy.engine.overrides import as_suppressions, with_severities
@@ -116,6 +117,10 @@ def make_report(
         notes += admission_notes(ran.plan, request, (*tally.resources, *tally.rows))
     if request.report_unused_suppressions:
         notes += outcome.unused
+    digest = tally.digest or digest_of(tally.prints)
+    problems = ran.problems
+    if request.expect_digest not in ("", digest):
+        problems = (*problems, _another(digest, request.expect_digest))
     clock.lap("suppress")
     return Report(
         findings=tuple(sorted(reported, key=lambda f: f.sort_key)),
@@ -134,9 +139,17 @@ def make_report(
             ),
         ),
         policies=ran.policies,
-        problems=ran.problems,
+        problems=problems,
+        digest=digest,
         timings=MappingProxyType(clock.laps),
     )
+
+
+def _another(digest: str, expected: str) -> Problem:
+    """Return that the input is not the expected one."""
+    message = f"the input's digest is {digest}, but {expected} was expected"
+    hint = "these are not the resources that passed the gate; scan them there"
+    return Problem(message, None, hint)
 
 
 def _is_known(finding: Finding) -> bool:

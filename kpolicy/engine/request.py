@@ -86,8 +86,6 @@ class ScanRequest:
     """Whether charts and overlays are rendered; "" = the configuration's `render.mode`."""
     cluster: str = ""
     """The address of a Dask scheduler on whose workers the local phase runs."""
-    digest: bool = False
-    """Whether the report says the digest of its input."""
     expect_digest: str = ""
     """The digest that the input must have."""
     scope: str = ""

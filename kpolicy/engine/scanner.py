@@ -31,12 +31,7 @@ def scan(request: ScanRequest, toolbox: Toolbox) -> Report:
     the input, or with a policy, stands in the report.
     """
     with without_collector():
-        report = _scan(request, toolbox)
-        if request.digest or request.expect_digest:
-            from kpolicy.engine.digest import with_digest
-
-            report = with_digest(report, request, toolbox)
-        return report
+        return _scan(request, toolbox)
 
 
 def _scan(request: ScanRequest, toolbox: Toolbox) -> Report:

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from kpolicy.engine.digest import digest_of
 from kpolicy.frozen import FrozenDict
 from kpolicy.records import dataclass
 
@@ -25,6 +26,8 @@ class Seen(NamedTuple):
     """Of its bytes; empty where they could not be read."""
     commented: bool
     """Whether it may hold comments that suppress something."""
+    prints: bytes
+    """Of its resources (see `kpolicy.engine.digest`)."""
     documents: int
     resources: int
     evaluations: int
@@ -52,6 +55,10 @@ class Tally:
     """Of each file, where results are kept."""
     uncommented: set[str] = field(default_factory=set)
     """The paths of files that are known to hold no comment that suppresses anything."""
+    prints: bytearray = field(default_factory=bytearray)
+    """Of the resources (see `kpolicy.engine.digest`)."""
+    digest: str = ""
+    """Over all resources; "" = to be made of `prints`."""
     reads: dict[str, set[int]] = field(default_factory=dict)
     """What the joins of each file looked at (see `kpolicy.engine.cached.reads`)."""
 
@@ -68,6 +75,7 @@ class Tally:
         self.resource_count += other.resource_count
         self.evaluations += other.evaluations
         self.seen += other.seen
+        self.prints += other.prints
         self.uncommented |= other.uncommented
         for path, marks in other.reads.items():
             self.reads.setdefault(path, set()).update(marks)
@@ -78,6 +86,8 @@ class Tally:
         return replace(
             self,
             seen=[],
+            prints=bytearray(),
+            digest=self.digest or digest_of(self.prints),
             reads={},
             resources=[
                 replace(r, body=nothing, written=None, whole=None) for r in self.resources if names
@@ -90,6 +100,6 @@ class Tally:
         )
 
 
-def digest_of(data: bytes) -> bytes:
+def content_of(data: bytes) -> bytes:
     """Return what stands for the bytes of a file."""
     return hashlib.blake2b(data, digest_size=16).digest()

@@ -27,6 +27,8 @@ def render(report: Report, _context: ReportContext) -> str:
         row = _error(at.line, at.column, "error", invalid.message, "kpolicy.invalid")
         files.setdefault(at.path, []).append(row)
     out = ['<?xml version="1.0" encoding="UTF-8"?>', '<checkstyle version="4.3">']
+    if report.digest:
+        out.append(f"  <!-- digest of the resources: {report.digest} -->")
     for path, rows in sorted(files.items()):
         out += [f'  <file name="{text(path)}">', *rows, "  </file>"]
     return "\n".join([*out, "</checkstyle>", ""])

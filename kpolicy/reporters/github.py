@@ -10,6 +10,7 @@ from kpolicy.findings import Report, Severity
 from kpolicy.reporters.model import ReportContext
 from kpolicy.reporters.rendering import (
     clean,
+    digest_lines,
     failing,
     message_with_places,
     one_line,
@@ -35,7 +36,8 @@ def render(report: Report, context: ReportContext) -> str:
         at = invalid.location
         path = repository_path(at.path, context)
         lines.append(_command("error", path, at.line, at.column, "invalid input", invalid.message))
-    return "\n".join([*lines, *map(one_line, summary_lines(report))]) + "\n"
+    first, *others = map(one_line, summary_lines(report))
+    return "\n".join([*lines, " ".join([first, *digest_lines(report)]), *others]) + "\n"
 
 
 def _command(level: str, path: str, line: int, column: int, title: str, message: str) -> str:

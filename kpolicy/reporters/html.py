@@ -26,6 +26,7 @@ from kpolicy.reporters.model import ReportContext
 from kpolicy.reporters.rendering import (
     by_path,
     clean,
+    digest_lines,
     failing,
     one_line,
     severity_counts,
@@ -253,7 +254,7 @@ def _sentences(report: Report) -> list[str]:
     counts = severity_counts(report)
     first, *others = summary_lines(report)
     rest = first[len(counts) :].lstrip()
-    return [_capital(counts), _capital(rest), *others]
+    return [_capital(counts), _capital(rest), *others, *digest_lines(report)]
 
 
 def _capital(text: str) -> str:

@@ -38,6 +38,10 @@ def render(report: Report, _context: ReportContext) -> str:
         f'<testsuites name="kpolicy" tests="{totals[0]}" failures="{totals[1]}"'
         f' errors="{totals[2]}">'
     )
+    if report.digest:
+        # The format has no properties of a whole run: they stand in the first suite.
+        one = f'      <property name="digest" value="{report.digest}"/>'
+        suites[1:1] = ["    <properties>", one, "    </properties>"]
     return "\n".join(['<?xml version="1.0" encoding="UTF-8"?>', head, *suites, "</testsuites>", ""])
 
 

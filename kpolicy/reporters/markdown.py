@@ -8,6 +8,7 @@ from kpolicy.findings import Finding, Report
 from kpolicy.reporters.model import ReportContext
 from kpolicy.reporters.rendering import (
     clean,
+    digest_lines,
     failing,
     one_line,
     plural,
@@ -50,6 +51,7 @@ def render(report: Report, context: ReportContext) -> str:
             for i in report.invalid[:100]
         ]
         out += ["<details open><summary>Could not be read</summary>", "", *rows, "", "</details>"]
+    out += [f"\n<sub>{line}</sub>" for line in digest_lines(report)]
     return "\n".join(out).rstrip("\n") + "\n"
 
 

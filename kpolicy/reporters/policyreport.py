@@ -24,10 +24,13 @@ def render(report: Report, context: ReportContext) -> str:
     groups: dict[str, list[Finding]] = {}
     for finding in report.findings:
         groups.setdefault(finding.resource.namespace, []).append(finding)
+    about = {"kpolicy.dev/version": context.version}
+    if report.digest:
+        about["kpolicy.dev/digest"] = report.digest
     documents = [
-        _document(namespace, findings, categories, context)
+        _document(namespace, findings, categories, about)
         for namespace, findings in sorted(groups.items())
-    ] or [_document("", [], categories, context)]
+    ] or [_document("", [], categories, about)]
     # JSON is YAML: no string of a manifest can be read as anything but a string.
     return "---\n".join(
         json.dumps(document, indent=2, ensure_ascii=True) + "\n" for document in documents
@@ -35,13 +38,13 @@ def render(report: Report, context: ReportContext) -> str:
 
 
 def _document(
-    namespace: str, findings: list[Finding], categories: dict[str, str], context: ReportContext
+    namespace: str, findings: list[Finding], categories: dict[str, str], about: dict[str, str]
 ) -> dict[str, Any]:
     results = [_result(finding, categories.get(finding.policy, "")) for finding in findings]
     metadata: dict[str, Any] = {
         "name": "kpolicy",
         "labels": {"app.kubernetes.io/managed-by": "kpolicy"},
-        "annotations": {"kpolicy.dev/version": context.version},
+        "annotations": about,
     }
     if namespace:
         metadata["namespace"] = one_line(namespace)

@@ -141,9 +141,13 @@ def summary_lines(report: Report) -> list[str]:
             f"More was skipped than scanned: {skipped_words(report)},"
             f" {plural(summary.resources, 'resource')} scanned."
         )
-    if report.digest:
-        lines.append(f"Digest of the resources: {report.digest}.")
     return [line[0].upper() + line[1:] for line in lines]
+
+
+def digest_lines(report: Report) -> list[str]:
+    """Return the resources' digest as a line; none where there were no resources."""
+    shown = report.digest and report.summary.resources
+    return [f"Digest: {report.digest}"] if shown else []
 
 
 def _remarks(report: Report) -> Iterator[str]:

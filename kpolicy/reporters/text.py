@@ -16,6 +16,7 @@ from kpolicy.reporters.model import ReportContext
 from kpolicy.reporters.rendering import (
     by_path,
     clean,
+    digest_lines,
     one_line,
     plural,
     summary_lines,
@@ -166,7 +167,8 @@ class _Text:
         style = next((s for s in ("error", "warning", "info") if self.report.count(s)), "pass")
         if self.report.invalid or self.report.problems:
             style = "error"
-        yield self.paint(style, lines[0])
+        said = [self.paint("dim", line) for line in digest_lines(self.report)]
+        yield " ".join([self.paint(style, lines[0]), *said])
         for line in lines[1:]:
             yield self.paint("warning", line)
 

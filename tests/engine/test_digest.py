@@ -8,10 +8,15 @@ import pytest
 from scan_kit import toolbox
 
 from kpolicy.engine import ScanRequest, scan
-from kpolicy.engine.digest import digest_of
+from kpolicy.engine.digest import digest_of as digest_of_prints
+from kpolicy.engine.digest import print_of
 
 WEB = {"kind": "Pod", "metadata": {"name": "web"}, "spec": {"containers": [{"name": "a"}]}}
 JOB = {"kind": "Job", "metadata": {"name": "job"}}
+
+
+def digest_of(bodies: list[dict[str, object]]) -> str:
+    return digest_of_prints(b"".join(map(print_of, bodies)))
 
 
 def annotated(**annotations: str) -> dict[str, object]:
@@ -43,12 +48,28 @@ def test_a_scan_says_it_and_holds_the_input_to_it(tmp_path: Path) -> None:
     text = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\n"
     (tmp_path / "one.yaml").write_text(text)
     targets = (str(tmp_path),)
-    report = scan(ScanRequest(targets=targets, digest=True), toolbox())
+    report = scan(ScanRequest(targets=targets), toolbox())
     assert report.digest.startswith("sha256:")
-    assert scan(ScanRequest(targets=targets), toolbox()).digest == ""
     (tmp_path / "one.yaml").rename(tmp_path / "two.yaml")
     again = scan(ScanRequest(targets=targets, expect_digest=report.digest), toolbox())
     assert (again.digest, again.problems) == (report.digest, ())
     (tmp_path / "two.yaml").write_text(text.replace("web", "other"))
     (problem,) = scan(ScanRequest(targets=targets, expect_digest=report.digest), toolbox()).problems
     assert f"but {report.digest} was expected" in problem.message
+
+
+def test_it_is_of_the_head_where_there_is_a_base(tmp_path: Path) -> None:
+    for revision, names in (("base", ["web"]), ("head", ["web", "other"])):
+        (tmp_path / revision).mkdir()
+        for name in names:
+            text = f"apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}}}\n"
+            (tmp_path / revision / f"{name}.yaml").write_text(text)
+    head, base = str(tmp_path / "head"), str(tmp_path / "base")
+    expected = scan(ScanRequest(targets=(head,)), toolbox()).digest
+    assert scan(ScanRequest(targets=(base,)), toolbox()).digest != expected
+    assert scan(ScanRequest(targets=(head,), base=base), toolbox()).digest == expected
+
+
+@pytest.mark.parametrize("value", [2**70, "\ud800", float("nan"), "kpolicy.dev/"])
+def test_values_that_no_server_takes_count_too(value: object) -> None:
+    assert digest_of([{**JOB, "spec": value}]) != digest_of([{**JOB, "spec": "another"}])

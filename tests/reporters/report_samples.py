@@ -147,6 +147,7 @@ FULL = Report(
         skipped=MappingProxyType({"not-kubernetes": 2}),
     ),
     policies=POLICIES,
+    digest="sha256:" + "0123456789abcdef" * 4,
 )  # fmt: skip
 EMPTY = Report(summary=Summary())
 CLEAN = Report(summary=Summary(documents=3, resources=3, policies=38, evaluations=114))

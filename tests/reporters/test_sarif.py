@@ -111,6 +111,7 @@ SCHEMA = _object(
             originalUriBaseIds={"type": "object", "additionalProperties": BAG},
             columnKind={"enum": ["unicodeCodePoints"]},
             results=_list(RESULT),
+            properties=BAG,
         )
     ),
 )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from kpolicy.engine.cached.state import Extra, State, join, split
 from kpolicy.engine.cached.stats import WIDTH, Stats, is_young, stats_found, young
-from kpolicy.engine.tally import digest_of
+from kpolicy.engine.tally import content_of
 from kpolicy.manifests.loader import read_bytes
 from kpolicy.manifests.model import Discovery, Limits, ManifestFile
 from kpolicy.records import dataclass
@@ -80,7 +80,7 @@ def _extras_of(found: Discovery, limits: Limits) -> tuple[Extra, ...]:
 
 def _digest(file: ManifestFile, limits: Limits) -> bytes:
     data = read_bytes(file, limits)
-    return digest_of(data) if isinstance(data, bytes) else NO_DIGEST
+    return content_of(data) if isinstance(data, bytes) else NO_DIGEST
 
 
 def compare(state: State, now: Columns, limits: Limits) -> Changes:

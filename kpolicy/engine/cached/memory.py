@@ -41,7 +41,7 @@ class Recalled:
 
     def whole(self) -> bool:
         """Return whether all of the state is at hand; reads what was not needed so far."""
-        if self.state.held is not None or not self.state.head.joins:
+        if self.state.prints:
             return True
         return self.packed is not None and load_rest(self.packed, self.state)
 
@@ -86,6 +86,7 @@ def tally_of(state: State, now: Columns) -> Tally:
         tally.notes += each.notes
     if state.head.copies is not None:
         tally.notes.append(state.head.copies)
+    tally.digest = state.head.digest
     counts = numbers_of(state.head.counts, "I")
     tally.documents = sum(counts[0::3])
     tally.resource_count = sum(counts[1::3])

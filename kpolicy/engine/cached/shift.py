@@ -103,11 +103,22 @@ def shifted(
             following.holders = Pairs.of(following.held, shift.numbers)
             following.readers = Pairs.of(following.read, shift.numbers)
             stale = 0
-    following.head = _head(state.head, now, shift, whole, fresh, stale)
+    following.prints = [state.prints[o] if o >= 0 else b"" for o in shift.origins]
+    for position, seen in zip(shift.changed, fresh.seen, strict=True):
+        following.prints[position] = seen.prints
+    following.head = _head(state.head, now, shift, whole, fresh, following.prints, stale)
     return following
 
 
-def _head(head: Head, now: Columns, shift: Shift, whole: Whole, fresh: Fresh, stale: int) -> Head:
+def _head(
+    head: Head,
+    now: Columns,
+    shift: Shift,
+    whole: Whole,
+    fresh: Fresh,
+    prints: Sequence[bytes],
+    stale: int,
+) -> Head:
     at = dict(zip(shift.changed, fresh.seen, strict=True))
     places = {origin: n for n, origin in enumerate(shift.origins)} if head.definers else {}
     return head_of(
@@ -121,6 +132,7 @@ def _head(head: Head, now: Columns, shift: Shift, whole: Whole, fresh: Fresh, st
         Numbered(shift.numbers, shift.next_number, stale),
         [places[position] for position in head.definers],
         head.kinds,
+        prints,
         {*shift.changed, *fresh.looked_at},
     )
 

@@ -12,11 +12,12 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import field
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import msgspec
 
 from kpolicy.engine.cached.packed import Packed, pack
+from kpolicy.engine.digest import WIDTH
 from kpolicy.engine.findings import Raw
 from kpolicy.findings import PolicyInfo
 from kpolicy.manifests.model import Invalid, Note, Skipped
@@ -78,6 +79,8 @@ class Head(msgspec.Struct, array_like=True, frozen=True):
     late: list[Note]
     """Notes that are no file's."""
     copies: Note | None
+    digest: str
+    """Over the resources of all files."""
 
 
 class Body(msgspec.Struct, array_like=True, frozen=True):
@@ -187,6 +190,8 @@ class State:
 
     head: Head
     had: dict[int, Had]
+    prints: list[bytes] = field(default_factory=list)
+    """Of each file's resources."""
     names: list[Names] = field(default_factory=list)
     held: Sets | None = None
     read: Sets | None = None
@@ -222,6 +227,10 @@ def load(packed: Packed) -> State | None:
 def load_rest(packed: Packed, state: State) -> bool:
     """Read what working in a change needs; return whether it is all there."""
     count = len(state.head.commented)
+    if not _load_prints(packed, state):
+        return False
+    if not state.head.joins:
+        return True
     parts = {name: packed.section(name) for name in ("names", "held", "read", "holders", "readers")}
     if any(part is None for part in parts.values()):
         return False
@@ -236,6 +245,17 @@ def load_rest(packed: Packed, state: State) -> bool:
     return len(state.names) == count
 
 
+def _load_prints(packed: Packed, state: State) -> bool:
+    column = packed.section("prints")
+    ends = list(
+        accumulate((n * WIDTH for n in numbers_of(state.head.counts, "I")[1::3]), initial=0)
+    )
+    if column is None or len(column) != ends[-1]:
+        return False
+    state.prints = [bytes(column[start:end]) for start, end in pairwise(ends)]
+    return True
+
+
 def dump(state: State) -> list[bytes]:
     """Return the parts of the file that holds a state.
 
@@ -245,6 +265,7 @@ def dump(state: State) -> list[bytes]:
     sections = {
         _HEAD: encode(state.head),
         _BODY: encode(Body(sorted(state.had.items()))),
+        "prints": b"".join(state.prints),
     }
     if state.held is not None and state.read is not None:
         assert state.holders is not None and state.readers is not None

@@ -28,7 +28,7 @@ scan() {
   tree=$source_dir
   [ ! -d "$source_dir/tree" ] || tree=$source_dir/tree
   cd "$tree"
-  set -- scan "${KPOLICY_PATH:-.}" --format text --digest
+  set -- scan "${KPOLICY_PATH:-.}" --format text
   [ -z "${KPOLICY_DIGEST:-}" ] || set -- "$@" --expect-digest "$KPOLICY_DIGEST"
   [ -z "${KPOLICY_FAIL_ON:-}" ] || set -- "$@" --fail-on "$KPOLICY_FAIL_ON"
   exec kpolicy "$@"
