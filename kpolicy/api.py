@@ -84,7 +84,7 @@ def scan(
     toolbox = host.toolbox()
     if stdin is not None:
         toolbox = replace(toolbox, sources=(_GivenStdin(stdin), *toolbox.sources))
-    toolbox, effective = with_custom_checks(toolbox, effective_config(request))
+    toolbox, effective = with_custom_checks(toolbox, effective_config(request, toolbox))
     report = run(replace(request, config=effective), toolbox)
     for problem in host.problems:
         warnings.warn(str(problem), PluginWarning, stacklevel=2)

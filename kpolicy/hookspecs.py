@@ -61,6 +61,10 @@ class Hooks:
         """Return policies made in Python (with `check`), for what CEL cannot say. Called once."""
 
     @hookspec
+    def kpolicy_enforced_policies(self) -> Iterable[str]:  # type: ignore[empty-body]
+        """Return ids or globs of policies that nothing in the scanned tree weakens. Called once."""
+
+    @hookspec
     def kpolicy_sources(self) -> Iterable[Source]:  # type: ignore[empty-body]
         """Return sources of manifests. Called once; the first that accepts a target reads it."""
 

@@ -78,13 +78,14 @@ def scan_repository(request: ScanRequest, toolbox: Toolbox, path: str) -> Scanne
 
     own = replace(request, targets=(path,))
     try:
-        toolbox, config = with_custom_checks(toolbox, effective_config(own))
+        toolbox, config = with_custom_checks(toolbox, effective_config(own, toolbox))
         report = scan(replace(own, config=config), toolbox)
     except KpolicyError as error:
         return Scanned(Report(problems=error.problems), FAILED)
     status = exit_status(
         report,
         fail_on=request.fail_on or config.fail_on,
+        enforced=None if request.fail_on else config.guards,
         skip_invalid=request.skip_invalid,
         fail_if_nothing_scanned=request.fail_if_nothing_scanned,
     )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 #: Settings whose name in the file is not the field's in camel case.
 _KEYS = {"paths_exclude": "paths.exclude", "policy_pins": "policies.sha256"}
-_HIDDEN = ("path", "root", "origins", "checks")
+_HIDDEN = ("path", "root", "origins", "checks", "trusted", "notes")
 
 
 @click.group(cls=LazyGroup)
@@ -43,18 +43,20 @@ def config() -> None:
     show_default=True,
     help="How to print it.",
 )
-def show(paths: tuple[str, ...], config_path: str, isolated: bool, format_: str) -> None:
+def show(paths: tuple[str, ...], config_path: str, isolated: bool, format_: str) -> int:
     """Print the configuration that a scan of PATH (this directory without one) goes by.
 
     Each setting is followed by the place where it was written, or "default".
     """
     from kpolicy.cli.files import write_stdout
+    from kpolicy.cli.plugins import host_of, report_plugin_problems
     from kpolicy.engine.request import ScanRequest
     from kpolicy.engine.settings import effective_config
     from kpolicy.reporters.rendering import clean
 
     request = ScanRequest(targets=paths or (".",), config_path=config_path, isolated=isolated)
-    found = effective_config(request)
+    host = host_of(())
+    found = effective_config(request, host.toolbox())
     rows = list(settings(found))
     if format_ == "json":
         data = {
@@ -62,12 +64,13 @@ def show(paths: tuple[str, ...], config_path: str, isolated: bool, format_: str)
             "settings": {key: {"value": value, "origin": at} for key, value, at in rows},
         }
         write_stdout(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
-        return
+        return report_plugin_problems(host)
     lines = [f"configuration: {found.path or 'none found; these are the defaults'}"]
     width = max(len(f"{key}: {_text(value)}") for key, value, _ in rows)
     for key, value, at in rows:
         lines.append(f"{f'{key}: {_text(value)}'.ljust(min(width, 60))}  # {at}")
     write_stdout(clean("\n".join(lines)) + "\n")
+    return report_plugin_problems(host)
 
 
 def settings(found: Config) -> Iterator[tuple[str, Any, str]]:
@@ -97,6 +100,8 @@ def _parts(key: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _origin(found: Config, key: str) -> str:
+    if key.startswith("enforcedByPlugins") and found.enforced_by_plugins:
+        return "plugins"
     parts = key.split(".")
     for end in range(len(parts), 0, -1):
         at = found.origins.get(".".join(parts[:end]))

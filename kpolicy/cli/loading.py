@@ -59,7 +59,8 @@ def load(
         policy_paths=options["policy_paths"],
         builtin=not options["no_builtin"],
     )
-    toolbox, config = with_custom_checks(host.toolbox(), effective_config(request))
+    toolbox = host.toolbox()
+    toolbox, config = with_custom_checks(toolbox, effective_config(request, toolbox))
     request = replace(request, config=config)
     catalogue = catalogue_of(toolbox, request, config)
     if strict and catalogue.problems:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _PROVIDES: dict[str, tuple[str, Callable[[Any], str]]] = {
     "kpolicy_policy_packs": ("packs", lambda pack: pack.name),
     "kpolicy_policies": ("Python policies", lambda policy: policy.id),
+    "kpolicy_enforced_policies": ("enforced policies", str),
     "kpolicy_cel_libraries": ("CEL libraries", lambda library: library.name),
     "kpolicy_relations": ("relations", lambda relation: relation.name),
     "kpolicy_policy_formats": ("policy formats", lambda format_: format_.name),

@@ -69,7 +69,8 @@ def relations(
     request = ScanRequest(
         targets=paths or (".",), config_path=config_path, isolated=isolated, scope=scope or ""
     )
-    workspace = open_workspace(host.toolbox(), request, effective_config(request))
+    toolbox = host.toolbox()
+    workspace = open_workspace(toolbox, request, effective_config(request, toolbox))
     chosen = workspace.choose_relations(names)
     explanation = explain(workspace.snapshot, workspace.only(resource), chosen)
     write_stdout(clean(FORMATS[format_](explanation)))

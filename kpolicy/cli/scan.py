@@ -244,7 +244,8 @@ def scan(paths: tuple[str, ...], **options: Any) -> int:
 
     def prepare() -> tuple[ScanRequest, Toolbox]:
         request = request_of(paths, options)
-        toolbox, config = with_custom_checks(host.toolbox(), effective_config(request))
+        toolbox = host.toolbox()
+        toolbox, config = with_custom_checks(toolbox, effective_config(request, toolbox))
         request = replace(request, config=config)
         if options["live"]:
             request, toolbox = with_cluster(request, toolbox, config, options)
@@ -482,6 +483,7 @@ def _status(report: Report, request: ScanRequest) -> int:
     status = exit_status(
         report,
         fail_on=request.fail_on or request.config.fail_on,
+        enforced=None if request.fail_on else request.config.guards,
         skip_invalid=request.skip_invalid,
         fail_if_nothing_scanned=request.fail_if_nothing_scanned,
     )

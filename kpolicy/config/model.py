@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field
+from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -72,7 +73,11 @@ class Config:
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     enforced: tuple[str, ...] = ()
-    """Policies that nothing in the scanned tree can exclude, downgrade or suppress."""
+    """Policies, by id or glob, that nothing in the scanned tree excludes, lowers or silences."""
+    enforced_by_plugins: tuple[str, ...] = ()
+    """The same, as plugins say."""
+    trusted: bool = True
+    """Whether the gate's owner gave it; what the tree has counts not against enforcing plugins."""
     severity: Mapping[str, Severity] = field(default_factory=lambda: _EMPTY)
     """Severity by policy id or glob; the last match wins."""
     params: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: _EMPTY)
@@ -98,3 +103,15 @@ class Config:
     """What the user should know of how it was found."""
     origins: Mapping[str, SourceLocation] = field(default_factory=lambda: _EMPTY)
     """Where each setting was written, by dotted key (`params.split-sidecar.roles`, `include.0`)."""
+
+    def enforces(self, policy: str) -> bool:
+        """Return whether nothing in the scanned tree silences or downgrades a policy."""
+        return _means((*self.enforced, *self.enforced_by_plugins), policy)
+
+    def guards(self, policy: str) -> bool:
+        """Return whether a policy is enforced against this configuration too."""
+        return not self.trusted and _means(self.enforced_by_plugins, policy)
+
+
+def _means(patterns: Sequence[str], policy: str) -> bool:
+    return any(pattern == policy or fnmatchcase(policy, pattern) for pattern in patterns)

@@ -46,9 +46,18 @@ def options_of(request: ScanRequest, config: Config) -> SourceOptions:
     same = all(os.path.realpath(t) == os.path.realpath(config.root) for t in request.targets)
     return SourceOptions(
         limits=request.limits,
-        exclude=config.paths_exclude if config.root and same else (),
+        exclude=excluded_paths(config) if config.root and same else (),
         keep_templates=True,
     )
+
+
+def excluded_paths(config: Config) -> tuple[str, ...]:
+    """Return the globs of what is not read.
+
+    Against policies that plugins enforce a tree excludes nothing: then all is read, and what the
+    other policies say of those paths is left out of the report.
+    """
+    return config.paths_exclude if config.trusted else ()
 
 
 def intake(request: ScanRequest, toolbox: Toolbox, config: Config) -> Discovery:
@@ -147,7 +156,7 @@ def _kept(
     relative: Callable[[str], str],
 ) -> tuple[Sequence[ManifestFile], list[Skipped]]:
     """Leave out what the configuration excludes, and policies that were named as such."""
-    excluded = _excludes(config.paths_exclude)
+    excluded = excludes(excluded_paths(config))
     root = config.root or "."
     named = [*request.policy_paths, *(os.path.join(root, p) for p in config.policies)]  # noqa: PTH118
     policies = tuple(os.path.realpath(path) for path in named)
@@ -169,7 +178,7 @@ def _is_policy(filename: str, policies: Sequence[str]) -> bool:
     return any(real == path or real.startswith(path + os.sep) for path in policies)
 
 
-def _excludes(globs: Sequence[str]) -> Callable[[str, str], bool] | None:
+def excludes(globs: Sequence[str]) -> Callable[[str, str], bool] | None:
     """Return what says whether a path is excluded.
 
     A glob is held against the path from the configuration's directory; one that begins with `~` or

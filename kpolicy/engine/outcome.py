@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from kpolicy.config.model import FailOn
 from kpolicy.findings import Report
 
@@ -10,12 +12,14 @@ FINDINGS = 1
 FAILED = 2
 
 _RANK = {"info": 0, "warning": 1, "error": 2}
+_THRESHOLD = {**_RANK, "never": 3}
 
 
 def exit_status(
     report: Report,
     *,
     fail_on: FailOn = "warning",
+    enforced: Callable[[str], bool] | None = None,
     skip_invalid: bool = False,
     fail_if_nothing_scanned: bool = False,
 ) -> int:
@@ -24,6 +28,8 @@ def exit_status(
     0: no finding at or above `fail_on`; 1: at least one; 2: a policy could not run, an input could
     not be read (unless `skip_invalid`), or nothing was scanned although that was said to be a
     failure. 2 wins over 1. Usage and configuration errors are 2 as well; they are raised.
+
+    `enforced` says of which policies findings count from `warning` on, whatever `fail_on` is.
     """
     if report.problems:
         return FAILED
@@ -31,10 +37,12 @@ def exit_status(
         return FAILED
     if fail_if_nothing_scanned and not report.summary.resources:
         return FAILED
-    if fail_on == "never":
-        return OK
-    threshold = _RANK[fail_on]
     for finding in report.findings:
-        if finding.outcome in ("fail", "error") and _RANK[finding.severity] >= threshold:
+        if finding.outcome not in ("fail", "error"):
+            continue
+        rank = _RANK[finding.severity]
+        if rank >= _THRESHOLD[fail_on]:
+            return FINDINGS
+        if rank >= _RANK["warning"] and enforced is not None and enforced(finding.policy):
             return FINDINGS
     return OK

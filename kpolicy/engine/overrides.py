@@ -31,7 +31,7 @@ def with_severities(
         path = relative(finding.place.location.path)
         for pattern, override in rules:
             severity = _severity(finding.policy, override)
-            if severity and finding.policy not in config.enforced and pattern.match(path):
+            if severity and pattern.match(path) and not config.enforces(finding.policy):
                 finding = replace(finding, severity=severity)
         changed.append(finding)
     return changed

@@ -11,7 +11,7 @@ from kpolicy.config.model import Config
 from kpolicy.engine.evaluate import Unit
 from kpolicy.engine.policy_files import BUILTIN, policy_sources
 from kpolicy.engine.request import ScanRequest, Toolbox
-from kpolicy.engine.selection import choose, severity_of
+from kpolicy.engine.selection import choose, severity_of, unknown_enforced
 from kpolicy.errors import ConfigError, Problem, UsageError
 from kpolicy.findings import PolicyInfo, Severity
 from kpolicy.frozen import freeze
@@ -148,7 +148,7 @@ def make_plan(
         catalogue = catalogue_of(toolbox, request, config)
     ids = choose(catalogue, request.selection, config)
     given, kinds = _admission_inputs(toolbox, request, catalogue)
-    problems = list(catalogue.problems)
+    problems = [*catalogue.problems, *unknown_enforced(catalogue, config)]
     relations = _directory(toolbox, catalogue, problems)
     context = CompileContext(
         toolbox.libraries, frozenset(relations), kinds, catalogue.texts, request.engine
@@ -161,7 +161,7 @@ def make_plan(
     for id_ in ids:
         policy = catalogue.policies[id_]
         severity = severity_of(id_, policy.severity, config.severity)
-        if id_ in config.enforced:
+        if config.enforces(id_):
             severity = policy.severity
         if severity != policy.severity:
             policy = replace(policy, severity=cast(Severity, severity))
@@ -293,7 +293,7 @@ def _directory(
 def _params(
     policy: Policy, request: ScanRequest, config: Config, wrong: list[Problem]
 ) -> Mapping[str, Any]:
-    from_config = config.params.get(policy.id, {})
+    from_config = {} if config.guards(policy.id) else config.params.get(policy.id, {})
     from_request = request.params.get(policy.id, {})
     values, problems = resolve(policy, from_config, from_request)
     for name, message, hint in problems:

@@ -13,7 +13,7 @@ from kpolicy.config.model import Config
 from kpolicy.engine.clock import Clock
 from kpolicy.engine.digest import digest_of
 from kpolicy.engine.findings import Anchor, finish
-from kpolicy.engine.intake import relative_to
+from kpolicy.engine.intake import excludes, relative_to
 from kpolicy.engine.overrides import as_suppressions, with_severities
 from kpolicy.engine.request import ScanRequest, Toolbox
 from kpolicy.engine.tally import Tally
@@ -68,15 +68,17 @@ def make_report(
     if findings is None:
         findings = finish(tally.findings, {policy.id: policy for policy in ran.policies})
     numbered = findings
+    relative = relative_to(config.root)
+    if not config.trusted and config.paths_exclude:
+        numbered, tally = _without_excluded(numbered, tally, config, relative)
     if any(file.rendered is not None for file in ran.files.values()):
         from kpolicy.engine.rendering import traced_findings, traced_tally
 
         numbered = traced_findings(numbered, ran.files)
         tally = traced_tally(tally, ran.files)
-    relative = relative_to(config.root)
     if config.overrides:
         config = replace(config, suppressions=as_suppressions(config))
-    baseline: frozenset[str] = frozenset()
+    baseline, theirs = frozenset[str](), False
     if request.baseline:
         from kpolicy.suppress.baseline import read_baseline
 
@@ -87,10 +89,12 @@ def make_report(
             content, told = baseline_of_base(request)
         if told:
             tally.notes.append(Note(told))
+        theirs = content is None and _is_in_tree(request.baseline, request.targets)
         baseline = read_baseline(request.baseline, content)
     rules = Rules(
         config=config,
         baseline=baseline,
+        baseline_is_the_trees=theirs,
         enabled=request.suppressions,
         relative_path=relative,
     )
@@ -150,6 +154,42 @@ def _another(digest: str, expected: str) -> Problem:
     message = f"the input's digest is {digest}, but {expected} was expected"
     hint = "these are not the resources that passed the gate; scan them there"
     return Problem(message, None, hint)
+
+
+def _without_excluded(
+    numbered: Sequence[tuple[Finding, Anchor]],
+    tally: Tally,
+    config: Config,
+    relative: Callable[[str], str],
+) -> tuple[Sequence[tuple[Finding, Anchor]], Tally]:
+    """Return what counts where a tree excludes paths that only enforced policies look at."""
+    hit = excludes(config.paths_exclude)
+    assert hit is not None
+
+    def counts(path: str) -> bool:
+        return not hit(relative(path), "")
+
+    kept = [
+        (finding, anchor)
+        for finding, anchor in numbered
+        if config.guards(finding.policy) or counts(anchor[0])
+    ]
+    return kept, replace(
+        tally,
+        invalid=[each for each in tally.invalid if counts(each.location.path)],
+        skipped=[each for each in tally.skipped if counts(each.path)],
+        notes=[each for each in tally.notes if not each.location or counts(each.location.path)],
+    )
+
+
+def _is_in_tree(path: str, targets: Sequence[str]) -> bool:
+    """Return whether a file belongs to the tree of one of the targets."""
+    from kpolicy.manifests.paths import tree_root
+
+    at = Path(path).resolve()
+    directories = (Path(t) if Path(t).is_dir() else Path(t).absolute().parent for t in targets)
+    roots = {Path(tree_root(str(directory))).resolve() for directory in directories}
+    return any(root in at.parents for root in roots)
 
 
 def _is_known(finding: Finding) -> bool:

@@ -134,6 +134,8 @@ class Toolbox:
     packs: tuple[PolicyPack, ...] = ()
     policies: tuple[Policy, ...] = ()
     """Policies made in Python."""
+    enforced: tuple[str, ...] = ()
+    """Policies, by id or glob, that the scanned tree cannot weaken."""
     sources: tuple[Source, ...] = ()
     means: Callable[[], Means] = Means
     """Gives the same each time; a scan whose results are kept does not ask."""

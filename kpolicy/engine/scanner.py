@@ -36,7 +36,7 @@ def scan(request: ScanRequest, toolbox: Toolbox) -> Report:
 
 def _scan(request: ScanRequest, toolbox: Toolbox) -> Report:
     clock = Clock()
-    config = effective_config(request)
+    config = effective_config(request, toolbox)
     if config.plugins:
         from kpolicy.engine.requirements import check_plugins
 

@@ -34,9 +34,19 @@ def choose(catalogue: Catalogue, selection: Selection, config: Config) -> tuple[
     if wrong:
         raise UsageError(*wrong)
     chosen -= excluded
-    if config.enforced:
-        chosen |= _config_ids(catalogue, config.enforced, "enforced", config, [])
+    enforced = (*config.enforced, *config.enforced_by_plugins)
+    chosen |= _config_ids(catalogue, enforced, "enforced", config, [])
     return tuple(sorted(chosen))
+
+
+def unknown_enforced(catalogue: Catalogue, config: Config) -> list[Problem]:
+    """Return a problem for each policy that a plugin enforces and that there is not."""
+    return [
+        Problem(f'a plugin enforces "{pattern}", but there is no such policy', None,
+                catalogue.unknown(pattern))
+        for pattern in config.enforced_by_plugins
+        if not catalogue.matching(pattern) and not catalogue.is_broken(pattern)
+    ]  # fmt: skip
 
 
 def _of_config(catalogue: Catalogue, config: Config) -> set[str]:

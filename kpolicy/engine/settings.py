@@ -2,29 +2,46 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 from kpolicy.config.model import Config
-from kpolicy.engine.request import ScanRequest
+from kpolicy.engine.enforcing import attempts, enforced_against
+from kpolicy.engine.request import ScanRequest, Toolbox
 from kpolicy.errors import ConfigError, Problem, UsageError
 
 
-def effective_config(request: ScanRequest) -> Config:
+def effective_config(request: ScanRequest, toolbox: Toolbox) -> Config:
     """Return the configuration of a scan: the caller's, the named file's, or the discovered one.
 
     Raises `ConfigError` for a bad file, or for one of the scanned tree's own that names a program;
     `UsageError` where the targets belong to different ones.
     """
+    enforced = toolbox.enforced
     if request.config is not None:
-        return request.config
+        return replace(request.config, enforced_by_plugins=enforced)
     if request.config_path:
-        from pathlib import Path
-
         from kpolicy.config.loader import load
         from kpolicy.policy.catalogue import shown
 
-        return load(request.config_path, shown(Path(request.config_path)))
+        config = load(request.config_path, shown(Path(request.config_path)))
+        notes = _attempts_of_the_tree(request, config)
+        return replace(config, enforced_by_plugins=enforced, notes=(*config.notes, *notes))
     if request.isolated:
-        return Config()
-    return _trusting_no_program(_discovered(request))
+        return Config(enforced_by_plugins=enforced)
+    return enforced_against(_trusting_no_program(_discovered(request)), enforced)
+
+
+def _attempts_of_the_tree(request: ScanRequest, config: Config) -> tuple[str, ...]:
+    """Return what the tree's configuration, which is not read, would do to enforced policies."""
+    if not config.enforced or request.isolated:
+        return ()
+    try:
+        own = _discovered(request)
+    except (ConfigError, UsageError):
+        return ()
+    same = own.path and Path(own.path).resolve() == Path(request.config_path).resolve()
+    return () if same else attempts(own, config.enforced)
 
 
 def _trusting_no_program(config: Config) -> Config:
@@ -68,8 +85,6 @@ def _discovered(request: ScanRequest) -> Config:
                 "scan them one after the other, or name one configuration with -c",
             )
         )
-    from pathlib import Path
-
     from kpolicy.config.loader import load
     from kpolicy.policy.catalogue import shown
 

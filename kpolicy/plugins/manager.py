@@ -44,7 +44,8 @@ BUILTIN = "kpolicy"
 #: The hooks that are called, without arguments, to learn what a plugin brings.
 LOADING = (
     "kpolicy_workload_kinds", "kpolicy_cel_libraries", "kpolicy_relations", "kpolicy_reporters",
-    "kpolicy_policy_formats", "kpolicy_policy_packs", "kpolicy_policies", "kpolicy_sources",
+    "kpolicy_policy_formats", "kpolicy_policy_packs", "kpolicy_policies",
+    "kpolicy_enforced_policies", "kpolicy_sources",
 )  # fmt: skip
 #: How long one plugin call may take.
 CALL_SECONDS = 5.0
@@ -166,6 +167,12 @@ class PluginHost:
             found.append(replace(policy, plugin=policy.plugin or plugin, check=check))
         return tuple(found)
 
+    def enforced_policies(self) -> tuple[str, ...]:
+        """Return the ids and globs of policies that the scanned tree cannot weaken."""
+        # Not by name: two plugins may well enforce one policy.
+        items = self._items("kpolicy_enforced_policies", str, None)
+        return tuple(dict.fromkeys(pattern for _, pattern in items))
+
     def sources(self) -> tuple[Source, ...]:
         """Return the sources, plugins' first: the first that accepts a target reads it."""
         from kpolicy.manifests.model import Source
@@ -239,7 +246,7 @@ class PluginHost:
     def owner(self, hook: str, name: str) -> str:
         """Return the plugin whose `hook` gave the thing called `name`, or ""."""
         for plugin, item in self.answers(hook):
-            if name in (getattr(item, "name", None), getattr(item, "id", None)):
+            if name in (getattr(item, "name", None), getattr(item, "id", None), item):
                 return plugin
         return ""
 
@@ -255,6 +262,7 @@ class PluginHost:
         return Toolbox(
             packs=self.policy_packs(),
             policies=self.policies(),
+            enforced=self.enforced_policies(),
             sources=self.sources(),
             means=means,
             process_findings=self.process_findings if third_party else None,
@@ -292,20 +300,28 @@ class PluginHost:
         return tuple(item for _, item in self._items(hook, kind, name))
 
     def _items(
-        self, hook: str, kind: type[T], name: Callable[[T], str]
+        self, hook: str, kind: type[T], name: Callable[[T], str] | None
     ) -> tuple[tuple[str, T], ...]:
-        """Return (plugin, item) of all answers to a hook; each plugin is asked once."""
+        """Return (plugin, item) of all answers to a hook; each plugin is asked once.
+
+        `name` gives what an item is known by where no two may have the same name.
+        """
         if hook not in self._answers:
             self._answers[hook] = tuple(self._ask(hook, kind, name))
         return self._answers[hook]
 
-    def _ask(self, hook: str, kind: type[T], name: Callable[[T], str]) -> Iterator[tuple[str, T]]:
+    def _ask(
+        self, hook: str, kind: type[T], name: Callable[[T], str] | None
+    ) -> Iterator[tuple[str, T]]:
         owners: dict[str, str] = {}
         for plugin in self.implementing(hook):
             answer = self._call(plugin, hook)
             for item in answer if isinstance(answer, tuple) else ():
                 if not isinstance(item, kind):
                     self._wrong_type(plugin, hook, item, f"{kind.__name__} objects")
+                    continue
+                if name is None:
+                    yield plugin, item
                     continue
                 known_as = name(item)
                 if known_as in owners:

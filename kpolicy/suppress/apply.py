@@ -32,6 +32,8 @@ class Rules:
 
     config: Config
     baseline: frozenset[str] = frozenset()
+    baseline_is_the_trees: bool = False
+    """Whether the scanned tree's author can write it: then it silences no enforced policy."""
     today: date | None = None
     enabled: bool = True
     """False = a security run: nothing but the baseline suppresses."""
@@ -105,14 +107,11 @@ class _Applying:
             return None
         found = None
         if self.rules.enabled:
+            enforced = self.rules.config.enforces(finding.policy)
             found = self._by_config(finding)
             own = self._by_annotation(finding, anchor) or self._by_comment(finding)
-            if own is not None and finding.policy in self.rules.config.enforced:
-                message = (
-                    f'"{finding.policy}" is enforced; the {own.kind} that would silence it '
-                    "does not count"
-                )
-                self.notes.append(Note(message, own.location or finding.place.location))
+            if own is not None and enforced:
+                self._refuse(own.kind, finding, own.location)
                 own = None
             if own is not None and self.rules.config.require_reasons and not own.reason:
                 message = f'the {own.kind} that silences "{finding.policy}" gives no reason'
@@ -121,7 +120,14 @@ class _Applying:
             found = found or own
         if found is None and finding.fingerprint in self.rules.baseline:
             found = Suppression("baseline")
+            if self.rules.baseline_is_the_trees and self.rules.config.enforces(finding.policy):
+                self._refuse("baseline", finding, None)
+                found = None
         return found
+
+    def _refuse(self, what: str, finding: Finding, at: SourceLocation | None) -> None:
+        message = f'"{finding.policy}" is enforced; the {what} that would silence it does not count'
+        self.notes.append(Note(message, at or finding.place.location))
 
     def _by_annotation(self, finding: Finding, anchor: tuple[str, int, str]) -> Suppression | None:
         entry = self.annotated.get(anchor)
@@ -152,8 +158,12 @@ class _Applying:
 
     def _by_config(self, finding: Finding) -> Suppression | None:
         path = self.rules.relative_path(finding.place.location.path)
+        guarded = self.rules.config.guards(finding.policy)
         for rule in self.config:
             if rule.covers(finding, path):
+                if guarded:
+                    # The note that this is tried is made where the configuration is read.
+                    return None
                 self.used.add(rule.number)
                 return Suppression("config", rule.rule.reason, rule.rule.location)
         return None

@@ -30,6 +30,7 @@ ASK: dict[str, Callable[[PluginHost], Any]] = {
     "kpolicy_policy_formats": PluginHost.policy_formats,
     "kpolicy_policy_packs": PluginHost.policy_packs,
     "kpolicy_policies": PluginHost.policies,
+    "kpolicy_enforced_policies": PluginHost.enforced_policies,
     "kpolicy_sources": PluginHost.sources,
     "kpolicy_process_findings": lambda host: host.process_findings((finding(),)),
     "kpolicy_reporters": PluginHost.reporters,
@@ -65,6 +66,7 @@ GOOD: dict[str, tuple[str, str]] = {
         "GIVEN = Policy('acme', check=lambda resource, snapshot, params: ())",
         "acme",
     ),
+    "kpolicy_enforced_policies": ("GIVEN = 'acme'", "acme"),
     "kpolicy_sources": (
         "from kpolicy.manifests.model import Discovery\n"
         "class Registry:\n"
@@ -106,7 +108,7 @@ def finding(**changes: Any) -> Finding:
 def names(items: Any) -> list[str]:
     """Return what items are called."""
     keys = ("name", "id", "policy", "kind")
-    return [next(getattr(i, key) for key in keys if hasattr(i, key)) for i in items]
+    return [next((getattr(i, key) for key in keys if hasattr(i, key)), i) for i in items]
 
 
 def only_problem(host: PluginHost) -> Problem:
@@ -184,7 +186,7 @@ def test_none_and_nothing_are_fine(hook: str, install: Install) -> None:
     assert host.problems == []
 
 
-@pytest.mark.parametrize("hook", LISTS)
+@pytest.mark.parametrize("hook", [hook for hook in LISTS if hook != "kpolicy_enforced_policies"])
 def test_a_duplicate_name_is_refused_and_the_first_stays(hook: str, install: Install) -> None:
     code, name = GOOD[hook]
     install(plugin(hook, "return [GIVEN]", code), "acme")
@@ -195,6 +197,14 @@ def test_a_duplicate_name_is_refused_and_the_first_stays(hook: str, install: Ins
     said = str(only_problem(host))
     assert f'plugin "zeta", hook {hook}: ' in said
     assert 'already defined by plugin "acme"' in said
+
+
+def test_two_plugins_may_enforce_one_policy(install: Install) -> None:
+    hook = "kpolicy_enforced_policies"
+    for name in ("acme", "zeta"):
+        install(plugin(hook, "return ['latest-tag']"), name)
+    host = make_plugin_manager()
+    assert (host.enforced_policies(), host.problems) == (("latest-tag",), [])
 
 
 def test_a_plugin_cannot_replace_a_builtin(install: Install) -> None:

@@ -106,7 +106,7 @@ class Session:
                 held.setup, Recalled(held.state, again, changes), again, clock, held
             )
         request, toolbox = self._prepare()
-        config = effective_config(request)
+        config = effective_config(request, toolbox)
         if not is_kept(replace(request, cache=True), toolbox):
             return scan(request, toolbox)
         files, python, problems = policy_sources(toolbox, request, config)
