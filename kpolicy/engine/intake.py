@@ -174,8 +174,15 @@ def _kept(
 
 
 def _is_policy(filename: str, policies: Sequence[str]) -> bool:
+    """Return whether a file is read as one of policies: what is not is scanned like any other."""
+    from kpolicy.policy.packs import is_policy_path
+
     real = os.path.realpath(filename)
-    return any(real == path or real.startswith(path + os.sep) for path in policies)
+    return any(
+        real == path
+        or (real.startswith(path + os.sep) and is_policy_path(Path(real[len(path) + 1 :]).parts))
+        for path in policies
+    )
 
 
 def excludes(globs: Sequence[str]) -> Callable[[str, str], bool] | None:

@@ -14,7 +14,7 @@ from kpolicy.location import SourceLocation
 from kpolicy.policy.archives import MAX_ARCHIVE, ArchiveError, is_archive, policy_texts
 from kpolicy.policy.formats import Part, PolicyFormat
 from kpolicy.policy.model import Policy
-from kpolicy.policy.packs import Defaults, PolicyPack, is_policy_file
+from kpolicy.policy.packs import Defaults, PolicyPack, is_policy_file, is_policy_folder
 from kpolicy.records import dataclass
 from kpolicy.strict.suggest import did_you_mean
 
@@ -103,7 +103,7 @@ def _read_tree(root: Path | Traversable, prefix: str, defaults: Defaults) -> Ite
     for child in sorted(root.iterdir(), key=lambda c: c.name):
         path = f"{prefix}/{child.name}"
         if child.is_dir():
-            if not child.name.startswith((".", "__")):
+            if is_policy_folder(child.name):
                 yield from _read_tree(child, path, defaults)
         elif is_policy_file(child.name):
             yield PolicyFile(path, child.read_text(encoding="utf-8"), defaults)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,10 +46,21 @@ _BESIDE = frozenset(("artifacthub-pkg", "artifacthub-repo", "kustomization"))
 
 def is_policy_file(name: str) -> bool:
     """Return whether a file of this name holds policies (tests and hidden files do not)."""
+    return _is_named_as_one(name) and name.rpartition(".")[0] not in _BESIDE
+
+
+def is_policy_folder(name: str) -> bool:
+    """Return whether policies are looked for in a folder of this name."""
+    return not name.startswith((".", "__"))
+
+
+def is_policy_path(parts: Sequence[str]) -> bool:
+    """Return whether a file below a folder of policies belongs to them: it is read as policies, or
+    says how they are shown and applied."""
+    *folders, name = parts
+    return all(map(is_policy_folder, folders)) and _is_named_as_one(name)
+
+
+def _is_named_as_one(name: str) -> bool:
     stem, dot, suffix = name.rpartition(".")
-    return (
-        f"{dot}{suffix}" in SUFFIXES
-        and not stem.endswith("_test")
-        and not name.startswith(".")
-        and stem not in _BESIDE
-    )
+    return f"{dot}{suffix}" in SUFFIXES and not stem.endswith("_test") and not name.startswith(".")

@@ -160,3 +160,15 @@ def test_a_policy_that_there_is_not_cannot_be_enforced(tree: Path) -> None:
     (problem,) = gate(tree, ("acme-owend",)).problems
     assert 'a plugin enforces "acme-owend", but there is no such policy' in problem.message
     assert "acme-owned" in problem.hint
+
+
+def test_what_lies_among_policies_and_is_none_is_scanned(tree: Path) -> None:
+    """Naming a folder as one of policies hides nothing in it that is not read as a policy."""
+    names = ("pol/thing_test.yaml", "pol/__more/thing.yaml")
+    rules = {"pol/p.yaml": policy("own", RULE), "pol/kustomization.yaml": "resources: [p.yaml]\n"}
+    write(tree, {".kpolicy.yaml": "policies: [pol]", **rules, **dict.fromkeys(names, THING)})
+    report = gate(tree)
+    found = {f.place.location.path.partition("/repo/")[2] for f in report.findings}
+    assert found == {"apps/a.yaml", *names}
+    assert report.problems == ()
+    assert report.summary.skipped["policy"] == 2
