@@ -16,6 +16,7 @@ from kpolicy.manifests.model import (
     Discovery,
     Invalid,
     ManifestFile,
+    Note,
     SourceOptions,
 )
 from kpolicy.manifests.paths import excludes, printable, shown_path, tree_root
@@ -71,6 +72,9 @@ class _Walk:
         self.invalid: list[Invalid] = []
         #: Symbolic links met on the way: (path, path relative to the target).
         self.links: list[tuple[str, str]] = []
+        #: Hidden entries, relative to the target.
+        self.aside: list[str] = []
+        self.notes: list[Note] = []
         self.real_target = ""
         self.real_directories: set[str] = set()
         self.real_files: set[str] = set()
@@ -93,9 +97,9 @@ class _Walk:
         self.invalid.sort(key=lambda invalid: invalid.location)
         self.files.sort(key=lambda file: file.path.split("/"))
         if self.options.keep_templates:
-            return Discovery(tuple(self.files), tuple(self.invalid))
+            return Discovery(tuple(self.files), tuple(self.invalid), (), tuple(self.notes))
         files, skipped, notes = set_templates_aside(self.files, self.options.limits, os.path.isfile)
-        return Discovery(files, tuple(self.invalid), skipped, notes)
+        return Discovery(files, tuple(self.invalid), skipped, (*self.notes, *notes))
 
     def show(self, path: str) -> str:
         return shown_path(path, self.cwd)
@@ -119,6 +123,8 @@ class _Walk:
                 links, self.links = sorted(self.links), []
                 for path, relative in links:
                     self.link(path, relative, root)
+        if self.aside:
+            self.hidden(tree_root(self.target))
 
     def directory(self, path: str, real: str, relative: str, shown: str) -> None:
         """Add the files below the directory `path`; `relative` is "" or ends in a slash."""
@@ -137,6 +143,12 @@ class _Walk:
         for entry in entries:
             name = entry.name
             if not is_visited_name(name):
+                if (
+                    name != ".git"
+                    and not entry.is_symlink()
+                    and (entry.is_dir(follow_symlinks=False) or is_manifest_name(name))
+                ):
+                    self.aside.append(relative + name)
                 continue
             if entry.is_symlink():
                 self.links.append((entry.path, relative + name))
@@ -167,6 +179,35 @@ class _Walk:
                 prefix + _name(entry.name), entry.path, status.st_size, numbers=numbers_of(status)
             )
         )
+
+    def hidden(self, root: str) -> None:
+        """Add what git tracks in hidden places, of the repository at `root`."""
+        if not os.path.lexists(os.path.join(root, ".git")):
+            return
+        from kpolicy.manifests.hidden import may_be_kubernetes, tracked_manifests
+
+        found, problem = tracked_manifests(self.target, sorted(self.aside))
+        if problem:
+            self.notes.append(Note(f"hidden files are not scanned: {problem}"))
+        for relative in found:
+            path = os.path.join(self.target, relative)
+            if self.excluded and self.excluded.covers(relative):
+                continue
+            try:
+                status = os.stat(path, follow_symlinks=False)
+                if not stat.S_ISREG(status.st_mode) or os.path.realpath(path) in self.real_files:
+                    continue
+                if status.st_size <= self.options.limits.file_bytes:
+                    with open(path, "rb") as stream:  # noqa: PTH123
+                        if not may_be_kubernetes(relative, stream.read()):
+                            continue
+            except FileNotFoundError:
+                continue  # removed, and git not yet told
+            except OSError as error:
+                self.refuse(path, _stat_problem(error))
+                continue
+            numbers = numbers_of(status)
+            self.files.append(ManifestFile(self.show(path), path, status.st_size, numbers=numbers))
 
     def link(self, path: str, relative: str, root: str) -> None:
         """Follow one symbolic link, if it stays in the tree and leads to something new."""

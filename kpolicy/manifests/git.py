@@ -11,7 +11,8 @@ from posixpath import dirname, normpath
 from kpolicy.errors import ManifestError, Problem, UsageError
 from kpolicy.location import SourceLocation
 from kpolicy.manifests.charts import set_templates_aside
-from kpolicy.manifests.files import LEAVES_THE_TREE, is_manifest_name, is_visited_name
+from kpolicy.manifests.files import LEAVES_THE_TREE, is_manifest_name
+from kpolicy.manifests.hidden import is_hidden, may_be_kubernetes
 from kpolicy.manifests.loader import too_large
 from kpolicy.manifests.model import Discovery, Invalid, ManifestFile, SourceOptions
 from kpolicy.manifests.paths import Excludes, excludes, shown_path
@@ -79,6 +80,18 @@ def repository_root(path: str) -> str:
         raise UsageError(
             Problem(f"{path} is not inside a git repository ({error})", hint=_GIVE_PATH)
         ) from None
+
+
+def tracked(directory: str, paths: Sequence[str]) -> list[str]:
+    """Return the files that git tracks at or below `paths`, all in `directory` without any.
+
+    Paths start from `directory`. Raises `UsageError` or `ManifestError`.
+    """
+    try:
+        listing = _git(directory, "ls-files", "-z", "--cached", "--", *paths)
+    except _GitFailed as error:
+        raise ManifestError(Problem(f"git: {error}")) from None
+    return [os.fsdecode(name) for name in listing.split(b"\0") if name]
 
 
 def _commit(root: str, revision: str) -> str:
@@ -210,6 +223,7 @@ def _read(tree: RevisionFiles, targets: Sequence[str], options: SourceOptions) -
     chosen: dict[str, str] = {}
     invalid: dict[Invalid, None] = {}
     links: list[tuple[str, str, str]] = []
+    hidden: dict[str, str] = {}
     for target in targets:
         prefix = _inside(tree.root, target, cwd)
         for name in tree.blobs:
@@ -217,11 +231,16 @@ def _read(tree: RevisionFiles, targets: Sequence[str], options: SourceOptions) -
             if relative is None or not _is_wanted(relative, excluded):
                 continue
             shown = shown_path(os.path.join(target, relative) if relative else target, cwd)  # noqa: PTH118
-            if tree.blobs[name].mode == SYMLINK:
+            if relative and is_hidden(relative):
+                if tree.blobs[name].mode != SYMLINK:
+                    hidden.setdefault(name, shown)
+            elif tree.blobs[name].mode == SYMLINK:
                 links.append((name, shown, target))
             else:
                 chosen.setdefault(name, shown)
     _follow(tree, links, chosen, invalid)
+    hidden = {name: shown for name, shown in hidden.items() if name not in chosen}
+    chosen.update(hidden)
 
     limit = options.limits.file_bytes
     readable = []
@@ -239,6 +258,8 @@ def _read(tree: RevisionFiles, targets: Sequence[str], options: SourceOptions) -
         if data is None:
             message = "its content is not in this clone; fetch it (a partial clone leaves it out)"
             invalid[Invalid(SourceLocation(chosen[name]), message)] = None
+        elif name in hidden and not may_be_kubernetes(name, data):
+            continue
         else:
             files.append(ManifestFile(chosen[name], name, len(data), data))
     files.sort(key=lambda file: file.path.split("/"))
@@ -276,7 +297,7 @@ def _is_wanted(relative: str, excluded: Excludes) -> bool:
     """Return whether a walk of the work tree would read this file, or it was named."""
     if not relative:
         return True
-    if not is_manifest_name(relative) or not all(map(is_visited_name, relative.split("/"))):
+    if not is_manifest_name(relative):
         return False
     return not (excluded and excluded.covers(relative))
 

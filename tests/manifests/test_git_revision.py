@@ -69,6 +69,37 @@ def test_a_revision_shows_the_paths_of_the_work_tree(repository: Path) -> None:
         }
 
 
+def test_hidden_manifests_count_where_git_tracks_them(repository: Path) -> None:
+    """`kubectl apply -R` and Argo CD apply them; what a tool leaves there nobody does."""
+    tracked = ["apps/.deploy/x.yaml", ".y.json", "node_modules/z.yaml"]
+    put(repository, "a.yaml", *tracked, ".git-ignored/x.yaml")
+    put(repository, ".github/workflows/ci.yaml", text="on: push\n")
+    put(repository, ".base/kustomization.yaml", text="resources: [../a.yaml]\n")
+    put(repository, ".escaped.json", text=r'{"\u0061piVersion": "v1", "kind": "Pod"}')
+    put(repository, ".gitignore", text=".git-ignored\n")
+    run("add", ".")
+    run("commit", "-q", "-m", "all")
+    put(repository, ".venv/lib/x.yaml")
+    expected = sorted(["a.yaml", ".base/kustomization.yaml", ".escaped.json", *tracked])
+    assert sorted(paths(discover(["."]))) == expected
+    assert sorted(paths(discover_revision(".", "HEAD", ["."]))) == expected
+    assert paths(discover(["apps"])) == ["apps/.deploy/x.yaml"]
+    assert sorted(paths(discover(["."], options=SourceOptions(exclude=(".*",))))) == sorted(
+        ["a.yaml", "node_modules/z.yaml"]
+    )
+    (repository / ".y.json").unlink()
+    assert ".y.json" not in paths(discover(["."]))
+
+
+def test_a_note_says_that_git_cannot_tell_what_is_tracked(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(repository, ".deploy/x.yaml")
+    monkeypatch.setenv("PATH", "")
+    (note,) = discover(["."]).notes
+    assert note.message.startswith("hidden files are not scanned: git is not installed")
+
+
 def test_the_work_tree_is_not_touched_and_not_read(repository: Path) -> None:
     put(repository, "a.yaml", "gone.yaml")
     first = commit()

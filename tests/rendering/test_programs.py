@@ -70,15 +70,17 @@ def test_a_program_in_a_relative_entry_of_path_does_not_count(
 
 
 def test_the_scanned_tree_names_no_program(tmp_path: Path) -> None:
-    from kpolicy.engine import ScanRequest
+    from kpolicy.engine import ScanRequest, Toolbox
     from kpolicy.engine.settings import effective_config
 
     (tmp_path / ".git").mkdir()
     file = tmp_path / ".kpolicy.yaml"
     file.write_text("render:\n  helm: {program: ./helm}\n")
     with pytest.raises(ConfigError, match=r"render\.helm\.program counts only"):
-        effective_config(ScanRequest(targets=(str(tmp_path),)))
-    given = effective_config(ScanRequest(targets=(str(tmp_path),), config_path=str(file)))
+        effective_config(ScanRequest(targets=(str(tmp_path),)), Toolbox())
+    given = effective_config(
+        ScanRequest(targets=(str(tmp_path),), config_path=str(file)), Toolbox()
+    )
     assert given.render.helm == "./helm"
 
 
