@@ -158,30 +158,36 @@ def _kept(
     """Leave out what the configuration excludes, and policies that were named as such."""
     excluded = excludes(excluded_paths(config))
     root = config.root or "."
-    named = [*request.policy_paths, *(os.path.join(root, p) for p in config.policies)]  # noqa: PTH118
-    policies = tuple(os.path.realpath(path) for path in named)
-    if excluded is None and not policies:
+    given = tuple(map(os.path.realpath, request.policy_paths))
+    own = tuple(os.path.realpath(os.path.join(root, p)) for p in config.policies)  # noqa: PTH118
+    if excluded is None and not given and not own:
         return files, []
     kept, skipped = [], []
     for file in files:
         if excluded is not None and excluded(relative(file.path), file.filename):
             continue
-        if policies and file.filename and _is_policy(file.filename, policies):
+        if (given or own) and file.filename and _is_policy(file.filename, given, own):
             skipped.append(Skipped(file.path, "policy"))
             continue
         kept.append(file)
     return kept, skipped
 
 
-def _is_policy(filename: str, policies: Sequence[str]) -> bool:
-    """Return whether a file is read as one of policies: what is not is scanned like any other."""
+def _is_policy(filename: str, given: Sequence[str], own: Sequence[str]) -> bool:
+    """Return whether a file is not scanned since it belongs to policies.
+
+    That is all that `-p` names (`given`). Of a directory that the configuration names (`own`) it
+    is what is read as policies: the tree's author could hide the rest there.
+    """
     from kpolicy.policy.packs import is_policy_path
 
     real = os.path.realpath(filename)
+    if any(real == path or real.startswith(path + os.sep) for path in given):
+        return True
     return any(
         real == path
         or (real.startswith(path + os.sep) and is_policy_path(Path(real[len(path) + 1 :]).parts))
-        for path in policies
+        for path in own
     )
 
 
