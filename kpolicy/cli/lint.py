@@ -229,7 +229,7 @@ def _scan(
     paths: Sequence[str], lint: Lint, lines: Any, remembering: Any
 ) -> tuple[Report, ScanRequest]:
     from kpolicy.compat.kube_linter import selected
-    from kpolicy.compat.kube_linter_files import LintSource, absolute, ignoring
+    from kpolicy.compat.kube_linter_files import LINT_RENDERING, LintSource, absolute, ignoring
     from kpolicy.config.model import Config
     from kpolicy.engine import scan as run
     from kpolicy.engine.request import ScanRequest, Selection
@@ -243,7 +243,7 @@ def _scan(
     request = ScanRequest(
         targets=tuple(path if path == "-" else absolute(path) for path in paths),
         selection=Selection(select=selected(lint)),
-        config=Config(),
+        config=Config(render=LINT_RENDERING),
         scope="directory",
     )
     return run(request, toolbox), request

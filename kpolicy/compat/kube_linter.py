@@ -80,7 +80,7 @@ def prepare(toolbox: Toolbox, config: Config, choice: Choice) -> Lint:
     for name, check in custom.items():
         known[name] = _custom(check, policies[name])
     chosen = _chosen(known, custom, config, choice)
-    notes: list[str] = []
+    notes = list(config.notes)
     ids = [name for name in chosen if name != SCHEMA_CHECK]
     if SCHEMA_CHECK in chosen:
         schema = [p.id for p in toolbox.policies if p.id in _SCHEMA_POLICIES]

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from kpolicy.errors import Problem, UsageError
 from kpolicy.location import SourceLocation
 from kpolicy.manifests.model import Discovery, ManifestFile, Note
+from kpolicy.rendering.settings import ChartSettings, RenderSettings
 
 if TYPE_CHECKING:
     from kpolicy.manifests.model import Source, SourceOptions
@@ -27,6 +28,9 @@ MAX_BYTES = 10 * 1024 * 1024
 _SUFFIXES = (".yaml", ".yml")
 #: A directory with one of these is rendered as a whole, where kpolicy renders.
 _RENDERED = ("Chart.yaml", "kustomization.yaml", "kustomization.yml")
+
+#: kube-linter renders each chart and each overlay that it meets, by its own libraries.
+LINT_RENDERING = RenderSettings(alone=True, charts=(ChartSettings("**", release="test-release"),))
 
 
 def absolute(path: str) -> str:

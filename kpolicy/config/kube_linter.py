@@ -5,15 +5,16 @@ Source: kube-linter's documented configuration (`checks:` and `customChecks:`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 from kpolicy.config.model import Config
 from kpolicy.errors import ConfigError
 from kpolicy.location import SourceLocation
-from kpolicy.strict.node import SourceNode
+from kpolicy.strict.node import SourceNode, SourceText
 from kpolicy.strict.reader import Reader
+from kpolicy.strict.suggest import did_you_mean
 
 #: The pack that holds kube-linter's checks.
 PACK = "kube-linter"
@@ -24,9 +25,64 @@ _CUSTOM = ("name", "description", "remediation", "scope", "template", "params")
 _TEXTS = ("name", "description", "remediation", "template")
 
 
+#: What kube-linter takes for a boolean besides `true` and `false` (Go's strconv.ParseBool).
+_TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
+_FALSE = frozenset({"", "0", "f", "F", "FALSE", "false", "False"})
+
+
+class _LenientReader(Reader):
+    """Reads as kube-linter does: a file that it accepts is accepted, with a remark.
+
+    It passes over keys that it does not know, takes known ones in any case, and converts
+    single values (viper's defaults, with which it reads its file).
+    """
+
+    def __init__(self, source: SourceText) -> None:
+        super().__init__(source)
+        self.remarks: list[str] = []
+
+    def fields(
+        self, node: SourceNode, what: str, known: Iterable[str], required: Sequence[str] = ()
+    ) -> dict[str, SourceNode]:
+        """Return the known entries of a mapping; of one written twice the last."""
+        if node.kind != "mapping":
+            return super().fields(node, what, known, required)
+        names = {name.lower(): name for name in known}
+        found: dict[str, SourceNode] = {}
+        for key, at, child in node.items():
+            name = names.get(key.lower())
+            if name is None:
+                near = did_you_mean(key, list(names.values()))
+                said = f'{at}: kube-linter passes over the unknown key "{key}" in {what}'
+                self.remarks.append(f"{said}; {near}" if near else said)
+            elif not (child.is_plain and child.value is None and not child.tag.startswith("!")):
+                found[name] = child
+        for name in required:
+            if name not in found:
+                self.problem(f'{what} lacks "{name}"', node.location)
+        return found
+
+    def boolean(self, node: SourceNode | None, what: str, default: bool = False) -> bool:
+        """Return a boolean, also of a text or number that Go takes for one."""
+        if node is not None and node.kind == "scalar" and not isinstance(node.value, bool):
+            if node.text in _TRUE | _FALSE:
+                return node.text in _TRUE
+            if isinstance(node.value, (int, float)):
+                return node.value != 0
+        return super().boolean(node, what, default)
+
+    def located_strings(
+        self, node: SourceNode | None, what: str
+    ) -> list[tuple[str, SourceLocation]]:
+        """Return a list of strings, also of one text that is divided by commas."""
+        if node is not None and node.kind == "scalar" and isinstance(node.value, str):
+            return [(text, node.location) for text in node.value.split(",") if text]
+        return super().located_strings(node, what)
+
+
 def parse_kube_linter(document: SourceNode, path: str, root: str) -> Config:
     """Return a `.kube-linter.yaml` as a configuration. Raises `ConfigError` with every problem."""
-    reader = Reader(document.source)
+    reader = _LenientReader(document.source)
     origins: dict[str, SourceLocation] = {}
     top = reader.fields(document, "kube-linter's configuration", ("checks", "customChecks"))
     checks = {}
@@ -64,6 +120,7 @@ def parse_kube_linter(document: SourceNode, path: str, root: str) -> Config:
         exclude=lists["exclude"],
         paths_exclude=lists["paths.exclude"],
         checks=tuple(custom),
+        notes=tuple(reader.remarks),
         origins=MappingProxyType(origins),
     )
     if reader.problems:

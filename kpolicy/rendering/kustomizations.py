@@ -85,13 +85,18 @@ def kustomization_in(tree: FileTree, directory: str) -> Kustomization | None:
     return None
 
 
+def kustomized(names: Iterable[str]) -> dict[str, None]:
+    """Return the directories of the kustomizations among files, in their order."""
+    return dict.fromkeys(dirname(n) for n in names if n.rpartition("/")[2] in NAMES)
+
+
 def overlays_among(tree: FileTree, names: Iterable[str], followed: Iterable[str] = ()) -> list[str]:
     """Return the directories among files that are built for themselves.
 
     A base or component that another one takes in is none of them; nor is a component that nobody
     does: it can only be built with what it changes. `followed` directories are built anyway.
     """
-    directories = dict.fromkeys(dirname(n) for n in names if n.rpartition("/")[2] in NAMES)
+    directories = kustomized(names)
     found = {d: k for d in directories if (k := kustomization_in(tree, d)) is not None}
     referred = {
         inner

@@ -11,7 +11,12 @@ from kpolicy.manifests.paths import excludes
 from kpolicy.records import dataclass
 from kpolicy.rendering.charts import Chart, charts_among, is_of_chart
 from kpolicy.rendering.jobs import DirectoryJob, HelmJob, KustomizeJob, RenderJob
-from kpolicy.rendering.kustomizations import closure_of, kustomization_in, overlays_among
+from kpolicy.rendering.kustomizations import (
+    closure_of,
+    kustomization_in,
+    kustomized,
+    overlays_among,
+)
 from kpolicy.rendering.settings import ChartSettings, RenderSettings
 from kpolicy.rendering.tree import FileTree, join
 
@@ -53,18 +58,36 @@ def plan_bare(
     """
     jobs: list[RenderJob] = []
     invalid: list[Invalid] = []
-    for chart in charts_among(tree, names):
+    charts = charts_among(tree, names)
+    overlays = overlays_among(tree, names, followed)
+    if settings.alone:
+        roots = _outermost((*(chart.directory for chart in charts), *kustomized(names)))
+        charts = tuple(chart for chart in charts if chart.directory in roots)
+        overlays = sorted(roots - {chart.directory for chart in charts})
+    for chart in charts:
         if chart.directory in followed:
             continue
         chosen = _settings_of(relative(tree.shown(chart.directory)), settings.charts)
         made, problems = chart_jobs(tree, chart, chosen, settings)
         jobs += made
         invalid += problems
-    for directory in overlays_among(tree, names, followed):
+    for directory in overlays:
         found = kustomization_in(tree, directory)
-        assert found is not None
+        if found is None:
+            continue
         jobs.append(KustomizeJob(directory, "", SourceLocation(tree.shown(found.file))))
     return Planned(tuple(jobs), tuple(invalid))
+
+
+def _outermost(directories: Iterable[str]) -> set[str]:
+    """Return the directories that lie in none of the others."""
+    found: set[str] = set()
+    for directory in sorted(set(directories), key=len):
+        parts = directory.split("/")
+        above = {"/".join(parts[:end]) for end in range(len(parts))}
+        if not found & above or not directory:
+            found.add(directory)
+    return found
 
 
 def _settings_of(directory: str, charts: Sequence[ChartSettings]) -> ChartSettings:

@@ -53,5 +53,8 @@ class RenderSettings:
     api_versions: tuple[str, ...] = ()
     """What charts see as the cluster's API versions, besides Helm's own."""
     charts: tuple[ChartSettings, ...] = ()
+    alone: bool = False
+    """Whether each outermost chart and overlay stands for its directory, and nothing else in it
+    does: bases are built for themselves, controllers are not followed (as kube-linter does)."""
     repositories: tuple[str, ...] = ()
     """URLs under which controllers know this repository, besides those of git's remotes."""

@@ -143,7 +143,7 @@ class _Step:
 
     def followed(self, files: Sequence[ManifestFile]) -> Followed:
         repository = self.ground.repository
-        if repository is None:
+        if repository is None or self.settings.alone:
             return Followed()
         marked = [file for file in files if self.is_marked(file)]
         return follow(marked, files, self.tree, repository, self.settings, self.limits)
@@ -175,13 +175,22 @@ class _Step:
             result = self.runner.result(job)
             if isinstance(result, Failure):
                 arranged.invalid += result.problems
+                if self.settings.alone:
+                    arranged.taken |= self.below(directory_of(job))
             elif result is not None:
                 arranged.made.append(_file_of(job, result, titles, paths))
                 arranged.taken |= result.taken
-                if isinstance(job, HelmJob):
+                if self.settings.alone:
+                    arranged.taken |= self.below(directory_of(job))
+                elif isinstance(job, HelmJob):
                     chart = job.chart
                     arranged.taken |= {n for n in self.ground.files if is_of_chart(chart, n)}
         return arranged
+
+    def below(self, directory: str) -> set[str]:
+        """Return the names of the files in a directory."""
+        prefix = f"{directory}/" if directory else ""
+        return {name for name in self.ground.files if name.startswith(prefix)}
 
     def tell_of_missing(
         self, left: Sequence[RenderJob], invalid: list[Invalid], notes: list[Note]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from render_kit import needs, program
 
 from kpolicy.cli.main import main
 
@@ -346,3 +348,45 @@ def test_schema_validation_reports_an_object_once(lint: Run, tmp_path: Path) -> 
     (tmp_path / "bad.yaml").write_text(bad)
     args = ("--do-not-auto-add-defaults", "--include=schema-validation", "--format=json")
     assert reports(lint("bad.yaml", *args)) == [("schema-validation", "web")]
+
+
+def on_path(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("PATH", str(Path(program(name)).parent), prepend=os.pathsep)
+
+
+@needs("helm")
+def test_a_chart_is_rendered_as_kube_linter_renders_it(
+    lint: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_path(monkeypatch, "helm")
+    chart = tmp_path / "charts" / "web"
+    (chart / "templates").mkdir(parents=True)
+    (chart / "Chart.yaml").write_text("apiVersion: v2\nname: web\nversion: 1.0.0\n")
+    (chart / "values.yaml").write_text("{}\n")
+    (chart / "templates" / "web.yaml").write_text(
+        DEPLOYMENT.replace("name: web,", 'name: "{{ .Release.Name }}-web",')
+    )
+    (chart / "beside.yaml").write_text(DEPLOYMENT)
+    result = lint("charts", "--format", "json", "--include", "host-network")
+    found = [r for r in json.loads(result.stdout)["Reports"] if r["Check"] == "host-network"]
+    (found,) = (r["Object"] for r in found)
+    assert found["K8sObject"]["Name"] == "test-release-web"
+    assert found["Metadata"]["FilePath"] == str(chart / "templates" / "web.yaml")
+
+
+@needs("kustomize")
+def test_bases_and_overlays_are_built_each_for_itself(
+    lint: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_path(monkeypatch, "kustomize")
+    for name, text in (
+        ("base", "resources: [web.yaml]\n"),
+        ("prod", "resources: [../base]\nnamePrefix: prod-\n"),
+    ):
+        (tmp_path / "k" / name).mkdir(parents=True)
+        (tmp_path / "k" / name / "kustomization.yaml").write_text(text)
+    (tmp_path / "k" / "base" / "web.yaml").write_text(DEPLOYMENT)
+    (tmp_path / "k" / "prod" / "unused").mkdir()
+    (tmp_path / "k" / "prod" / "unused" / "web.yaml").write_text(DEPLOYMENT)
+    result = lint("k", "--format", "json", "--do-not-auto-add-defaults", "--include", "ssh-port")
+    assert reports(result) == [("ssh-port", "prod-web"), ("ssh-port", "web")]

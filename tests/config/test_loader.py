@@ -174,10 +174,26 @@ def test_kube_linters_configuration_is_read(tmp_path):
     assert found.origins["exclude.0"].line == 5
 
 
-def test_kube_linters_configuration_is_strict_too(tmp_path):
-    file = tmp_path / ".kube-linter.yml"
-    file.write_text("checks: {includ: [a]}\ncustomChecks: [{name: x}]\n")
+def kube_linter(text):
+    return parse(".kube-linter.yml", text, "/repo", kube_linter=True)
+
+
+def test_kube_linters_configuration_is_read_as_kube_linter_reads_it():
+    """A pipeline that ran with its file runs with it here; what it passes over is said."""
+    found = kube_linter("checks: {includ: [a], EXCLUDE: [b], addAllBuiltin: 'true'}\nextra: 1\n")
+    assert (found.exclude, found.packs, found.include) == (("b",), ("kube-linter",), ())
+    extra, unknown = found.notes
+    assert unknown.startswith('.kube-linter.yml:1:10: kube-linter passes over the unknown key "inc')
+    assert 'did you mean "include"?' in unknown
+    assert '.kube-linter.yml:2:1: kube-linter passes over the unknown key "extra"' in extra
+    assert kube_linter("checks: {include: 'a,b'}").include == ("a", "b")
+    for text, value in (("0", False), ("T", True), ("'f'", False), ("3", True)):
+        assert kube_linter(f"checks: {{doNotAutoAddDefaults: {text}}}").defaults is not value
+
+
+def test_what_kube_linter_refuses_is_refused():
     with pytest.raises(ConfigError) as caught:
-        load(file)
+        kube_linter("checks: [a]\ncustomChecks: [{name: x}]\n")
     assert len(caught.value.problems) == 2
-    assert 'did you mean "include"?' in str(caught.value)
+    with pytest.raises(ConfigError, match="must be true or false"):
+        kube_linter("checks: {addAllBuiltIn: maybe}")
