@@ -97,8 +97,8 @@ class _Applying:
             if not rule.until or date.fromisoformat(rule.until) >= today
         ]
         self.expired = [
-            rule
-            for rule in rules.config.suppressions
+            _ConfigRule(rule, number)
+            for number, rule in enumerate(rules.config.suppressions)
             if rule.until and date.fromisoformat(rule.until) < today
         ]
 
@@ -123,7 +123,18 @@ class _Applying:
             if self.rules.baseline_is_the_trees and self.rules.config.enforces(finding.policy):
                 self._refuse("baseline", finding, None)
                 found = None
+        if found is None and self.expired and self.rules.enabled:
+            self._recall(finding)
         return found
+
+    def _recall(self, finding: Finding) -> None:
+        """Say of a finding that was suppressed until a day that has passed."""
+        path = self.rules.relative_path(finding.place.location.path)
+        for rule in self.expired:
+            if rule.covers(finding, path):
+                self.used.add(rule.number)
+                message = f'the suppression of "{finding.policy}" ended on {rule.rule.until}'
+                self.notes.append(Note(message, rule.rule.location))
 
     def _refuse(self, what: str, finding: Finding, at: SourceLocation | None) -> None:
         message = f'"{finding.policy}" is enforced; the {what} that would silence it does not count'
@@ -195,7 +206,9 @@ class _Applying:
             if rule.number not in self.used
         ]
         notes += [
-            Note(f"the suppression ended on {rule.until}", rule.location) for rule in self.expired
+            Note(f"the suppression ended on {rule.rule.until}", rule.rule.location)
+            for rule in self.expired
+            if rule.number not in self.used
         ]
         return notes
 

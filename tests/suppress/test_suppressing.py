@@ -200,3 +200,14 @@ def test_a_baseline_written_over_an_old_one_keeps_what_that_knew(tmp_path):
     run(root, ALWAYS, baseline=file, write_baseline=file)
     assert len(read_baseline(file)) == 2
     assert run(root, ALWAYS, baseline=file).findings == ()
+
+
+def test_a_finding_whose_suppression_has_ended_says_so(tmp_path):
+    root = write(tmp_path / "in", {"a.yaml": thing("a: b")})
+    ended = ConfigSuppression(policies=("always",), until="2001-01-01")
+    other = ConfigSuppression(policies=("else",), until="2001-01-01")
+    report = run(root, ALWAYS, config=Config(suppressions=(ended, other)))
+    assert [f.policy for f in report.findings] == ["always"]
+    assert [n.message for n in report.notes] == ['the suppression of "always" ended on 2001-01-01']
+    quiet = run(root, ALWAYS, config=Config(suppressions=(ended,)), suppressions=False)
+    assert quiet.notes == ()
