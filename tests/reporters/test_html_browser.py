@@ -238,7 +238,7 @@ def test_without_scripts_the_findings_are_a_plain_list(opened: Opener) -> None:
 @pytest.mark.parametrize("width", [320, 390, 768])
 def test_a_phone_shows_it_without_scrolling_sideways(opened: Opener, width: int) -> None:
     long = Place(SourceLocation(f"{'directory' * 9}/web.yaml", 3, 1), "/spec" * 30)
-    page = opened(Report(findings=(replace(SPLIT, place=long), *FULL.findings)))
+    page = opened(replace(FULL, findings=(replace(SPLIT, place=long), *FULL.findings)))
     page.size(width, 800)
     page.evaluate(OPEN_FIRST)
     cut = page.evaluate(
