@@ -236,13 +236,17 @@ def _scan(
 
     ignored = ignoring(lint.ignore_paths)
     sources = (LintSource(lint.toolbox.sources, ignored), *lint.toolbox.sources)
-    toolbox = remembering(replace(lint.toolbox, sources=sources), lines)
+    chosen = selected(lint)
+    enforces = Config(enforced=lint.toolbox.enforced).enforces
+    # kube-linter's checks alone run here; of these, what a plugin enforces is enforced.
+    enforced = tuple(filter(enforces, chosen))
+    toolbox = remembering(replace(lint.toolbox, sources=sources, enforced=enforced), lines)
     missing = [path for path in paths if not LintSource((), ignored).accepts(path) and path != "-"]
     if missing:
         raise _usage(f"{missing[0]}: no such file or directory")
     request = ScanRequest(
         targets=tuple(path if path == "-" else absolute(path) for path in paths),
-        selection=Selection(select=selected(lint)),
+        selection=Selection(select=chosen),
         config=Config(render=LINT_RENDERING),
         scope="directory",
     )

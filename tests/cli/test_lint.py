@@ -390,3 +390,16 @@ def test_bases_and_overlays_are_built_each_for_itself(
     (tmp_path / "k" / "prod" / "unused" / "web.yaml").write_text(DEPLOYMENT)
     result = lint("k", "--format", "json", "--do-not-auto-add-defaults", "--include", "ssh-port")
     assert reports(result) == [("ssh-port", "prod-web"), ("ssh-port", "web")]
+
+
+def test_what_a_plugin_enforces_is_enforced_among_the_checks(
+    lint: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kpolicy.plugins.manager import PluginHost
+
+    monkeypatch.setattr(PluginHost, "enforced_policies", lambda _: ("host-*", "latest-tag"))
+    ignored = "annotations: {kube-linter.io/ignore-all: why}, name: web,"
+    (tmp_path / "web.yaml").write_text(DEPLOYMENT.replace("name: web,", ignored))
+    result = lint("web.yaml", "--format", "json", "--include", "ssh-port,host-network")
+    assert result.exit_code == 1, result.output
+    assert reports(result) == [("host-network", "web")]
