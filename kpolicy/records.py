@@ -1,11 +1,11 @@
 """`dataclass` as in the standard library, made in a quarter of the time.
 
-A scan imports some hundred frozen, slotted dataclasses. Up to Python 3.12 the standard library
-compiles six functions for each, half a millisecond a class; here one is compiled (`__init__`) and
-the rest are closures over `attrgetter`. Whatever is out of the ordinary (other options,
-inheritance, special fields) goes to the standard library, and so does everything from Python 3.13
-on, which is fast itself. What is made is a dataclass to `fields`, `replace`, `is_dataclass`,
-`pickle`, `copy` and pattern matching. Type checkers see `dataclasses.dataclass`.
+A scan imports some hundred slotted dataclasses. Up to Python 3.12 the standard library compiles six
+functions for each, half a millisecond a class; here one is compiled (`__init__`) and the rest are
+closures over `attrgetter`. Whatever is out of the ordinary (other options, several bases, special
+fields) goes to the standard library, and so does everything from Python 3.13 on, which is fast
+itself. What is made is a dataclass to `fields`, `replace`, `is_dataclass`, `pickle`, `copy` and
+pattern matching. Type checkers see `dataclasses.dataclass`.
 """
 
 from __future__ import annotations
@@ -20,21 +20,20 @@ if TYPE_CHECKING:
 else:
     import dataclasses
     from dataclasses import MISSING, Field, FrozenInstanceError
-    from operator import attrgetter
+    from operator import attrgetter, ge, gt, le, lt
 
     def dataclass(cls=None, /, **options):
         """Return `cls` as a dataclass; the options of `dataclasses.dataclass`."""
         if cls is None:
             return lambda cls: dataclass(cls, **options)
-        made = _quick(cls, options.get("eq", True)) if _is_usual(options) else None
+        made = _quick(cls, **options) if _is_usual(options) else None
         return dataclasses.dataclass(cls, **options) if made is None else made
 
     def _is_usual(options):
         return (
             sys.version_info < (3, 13)
-            and options.get("frozen") is True
             and options.get("slots") is True
-            and options.keys() <= {"frozen", "slots", "eq"}
+            and options.keys() <= {"frozen", "slots", "eq", "repr", "order"}
         )
 
     #: What a class must not define itself, so that nothing of its own is replaced.
@@ -43,20 +42,50 @@ else:
         "__getstate__", "__setstate__", "__post_init__", "__match_args__",
     )  # fmt: skip
 
-    def _quick(cls, eq):
+    def _quick(cls, slots, frozen=False, eq=True, repr=True, order=False):
         """Return the dataclass, or None where the standard library has to make it."""
         own = cls.__dict__
-        if cls.__bases__ != (object,) or any(name in own for name in _MADE):
+        params = _FROZEN if frozen else _MUTABLE
+        inherited = _inherited(cls, params)
+        if inherited is None or any(name in own for name in _MADE) or (order and not eq):
             return None
-        fields = _fields(own)
-        if not fields:
+        added = _fields(own, inherited)
+        if added is None or not (added or inherited):
             return None
+        fields = {**inherited, **added}
         names = tuple(fields)
-        body = {k: v for k, v in own.items() if k not in ("__dict__", "__weakref__", *names)}
-        made = type(cls.__name__, (), {**body, "__slots__": names})
+        body = {k: v for k, v in own.items() if k not in ("__dict__", "__weakref__", *added)}
+        made = type(cls.__name__, cls.__bases__, {**body, "__slots__": tuple(added)})
         made.__qualname__ = cls.__qualname__
-        values = attrgetter(*names) if len(names) > 1 else _single(names[0])
+        values = _values(tuple(name for name in names if fields[name].compare))
+        made.__init__ = _init(made, fields, frozen)
+        if repr:
+            made.__repr__ = _repr_of(tuple(name for name in names if fields[name].repr))
+        if eq:
+            made.__eq__, made.__hash__ = _equality(values)
+            if not frozen:
+                made.__hash__ = None
+        if order:
+            for name, compare in _ORDER:
+                setattr(made, name, _comparison(values, compare))
+        if frozen:
+            made.__setattr__, made.__delattr__ = _refuse_set, _refuse_delete
+            made.__getstate__, made.__setstate__ = _get_state, _set_state
+        made.__match_args__ = names
+        made.__dataclass_fields__ = fields
+        made.__dataclass_params__ = params
+        return made
 
+    def _inherited(cls, params):
+        """Return the fields of the base, None for bases that were not made here or likewise."""
+        if cls.__bases__ == (object,):
+            return {}
+        base = cls.__bases__[0]
+        if len(cls.__bases__) > 1 or base.__dict__.get("__dataclass_params__") is not params:
+            return None
+        return base.__dataclass_fields__
+
+    def _equality(values):
         def __eq__(self, other):
             if other.__class__ is self.__class__:
                 return values(self) == values(other)
@@ -65,36 +94,44 @@ else:
         def __hash__(self):
             return hash(values(self))
 
+        return __eq__, __hash__
+
+    def _repr_of(names):
         def __repr__(self):
             shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
             return f"{self.__class__.__qualname__}({shown})"
 
-        made.__init__ = _init(made, fields)
-        if eq:
-            made.__eq__, made.__hash__ = __eq__, __hash__
-        made.__repr__ = __repr__
-        made.__setattr__, made.__delattr__ = _refuse_set, _refuse_delete
-        made.__getstate__, made.__setstate__ = _get_state, _set_state
-        made.__match_args__ = names
-        made.__dataclass_fields__ = fields
-        made.__dataclass_params__ = _PARAMS
-        return made
+        return __repr__
 
-    def _fields(own):
-        """Return the fields of a class by name, or None for one with a field that is special."""
+    _ORDER = (("__lt__", lt), ("__le__", le), ("__gt__", gt), ("__ge__", ge))
+
+    def _comparison(values, compare):
+        def compared(self, other):
+            if other.__class__ is self.__class__:
+                return compare(values(self), values(other))
+            return NotImplemented
+
+        return compared
+
+    def _fields(own, inherited):
+        """Return the fields that a class adds, or None for one with a field that is special."""
         fields = {}
-        optional = False
+        optional = any(not _is_required(field) for field in inherited.values())
         for name, annotation in own.get("__annotations__", {}).items():
-            if not isinstance(annotation, str) or annotation.startswith(
-                ("ClassVar", "typing.", "InitVar", "dataclasses.", "KW_ONLY")
+            if (
+                name in inherited
+                or not isinstance(annotation, str)
+                or annotation.startswith(
+                    ("ClassVar", "typing.", "InitVar", "dataclasses.", "KW_ONLY")
+                )
             ):
                 return None
             default = own.get(name, MISSING)
             field = default if isinstance(default, Field) else dataclasses.field(default=default)
-            plain = field.init and field.repr and field.compare and field.hash is None
-            required = field.default is MISSING and field.default_factory is MISSING
+            required = _is_required(field)
             if (
-                not plain
+                not field.init
+                or field.hash is not None
                 or field.kw_only is True
                 or (required and optional)
                 or field.default.__class__.__hash__ is None
@@ -106,16 +143,23 @@ else:
             fields[name] = field
         return fields
 
-    def _single(name):
-        get = attrgetter(name)
+    def _is_required(field):
+        return field.default is MISSING and field.default_factory is MISSING
+
+    def _values(names):
+        """Return what gives the values that are compared."""
+        if len(names) > 1:
+            return attrgetter(*names)
+        if not names:
+            return lambda _: ()
+        get = attrgetter(*names)
         return lambda self: (get(self),)
 
-    def _init(made, fields):
+    def _init(made, fields, frozen):
         """Compile `__init__`: names come from the class, values only by reference."""
         scope = {"_factory": _FACTORY}
         parameters, lines = ["self"], []
         for number, (name, field) in enumerate(fields.items()):
-            scope[f"_set{number}"] = made.__dict__[name].__set__
             value = name
             if field.default_factory is not MISSING:
                 scope[f"_make{number}"] = field.default_factory
@@ -126,7 +170,11 @@ else:
                 parameters.append(f"{name}=_default{number}")
             else:
                 parameters.append(name)
-            lines.append(f" _set{number}(self, {value})")
+            if frozen:
+                scope[f"_set{number}"] = getattr(made, name).__set__
+                lines.append(f" _set{number}(self, {value})")
+            else:
+                lines.append(f" self.{name} = {value}")
         exec(f"def __init__({', '.join(parameters)}):\n" + "\n".join(lines), scope)
         init = scope["__init__"]
         init.__qualname__ = f"{made.__qualname__}.__init__"
@@ -138,7 +186,13 @@ else:
             return "<factory>"
 
     _FACTORY = _Factory()
-    _PARAMS = dataclasses.dataclass(frozen=True)(type("_Model", (), {})).__dataclass_params__
+
+    def _params(frozen):
+        make = dataclasses.dataclass(init=False, repr=False, eq=False, frozen=frozen)
+        return make(type("_Model", (), {"__doc__": "A model."})).__dataclass_params__
+
+    #: What classes that are made here are known by.
+    _FROZEN, _MUTABLE = _params(True), _params(False)
 
     def _refuse_set(self, name, value):
         raise FrozenInstanceError(f"cannot assign to field {name!r}")

@@ -129,6 +129,19 @@ class Callee:
         return True
 
 
+class TypeOf:
+    """`type(value)`, where values of some classes have types of their own."""
+
+    __slots__ = ("_opaque",)
+
+    def __init__(self, opaque: Mapping[type, Type]) -> None:
+        self._opaque = opaque
+
+    def __call__(self, value: Any) -> Type:
+        """Return the type of a value."""
+        return type_of(value, self._opaque)
+
+
 class Functions:
     """The functions of an environment, by name."""
 
@@ -173,11 +186,7 @@ class Functions:
         if not member and name in _operators():
             standard = _operators()[name]
         elif name == "type" and arity == 1 and not member:
-            opaque = self._opaque
-
-            def standard(value: Any) -> Type:
-                return type_of(value, opaque)
-
+            standard = TypeOf(self._opaque)
         elif (name, arity) in library.FUNCTIONS and (
             name in library.BOTH or (name in library.MEMBERS) == member
         ):

@@ -8,8 +8,9 @@ reports it).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from kpolicy.records import dataclass
 
 #: How deep brackets may nest in the source, and the deepest tree (cel-go's limit is 250 too).
 MAX_DEPTH = 250

@@ -98,7 +98,7 @@ def written(programs: Iterable[tuple[Program, Sequence[str]]]) -> str:
 
 def _named(value: Any) -> Carried:
     """Return how a value that code carries is found again. Raises `Unwritable`."""
-    from kpolicy.cel.dispatch import Callee
+    from kpolicy.cel.dispatch import Callee, TypeOf
     from kpolicy.cel.support import ByClass, OverBudget
     from kpolicy.cel.types import Type
 
@@ -110,6 +110,8 @@ def _named(value: Any) -> Carried:
         return ("type", str(value))
     if value is NONE:
         return ("none",)
+    if isinstance(value, TypeOf):
+        return ("type of",)
     if isinstance(value, frozenset) and all(type(item) is str for item in value):
         return ("strings", *sorted(value))
     if isinstance(value, MethodType) and isinstance(value.__self__, Callee):
@@ -173,6 +175,10 @@ def _restored_type(text: str, **_: Any) -> Any:
     return parse_type(text)
 
 
+def _restored_type_of(*, environment: Any, **_: Any) -> Any:
+    return environment().names.callee("type", 1, False).standard
+
+
 _RESTORED: Mapping[str, Callable[..., Any]] = {
     "at": _restored_at,
     "by class": _restored_by_class,
@@ -180,6 +186,7 @@ _RESTORED: Mapping[str, Callable[..., Any]] = {
     "over budget": _restored_error,
     "search": _restored_search,
     "type": _restored_type,
+    "type of": _restored_type_of,
     "none": lambda **_: NONE,
     "strings": lambda *items, **_: frozenset(items),
 }

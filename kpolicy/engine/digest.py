@@ -8,7 +8,6 @@ in annotations is left out, since the digest travels in one.
 from __future__ import annotations
 
 import hashlib
-import json
 from typing import Any
 
 import msgspec
@@ -43,6 +42,8 @@ def _canonical(value: Any) -> bytes:
     try:
         return _encode(value)
     except (OverflowError, UnicodeEncodeError):
+        import json
+
         # Numbers of more than 64 bits, text that is no Unicode: rare, and no server takes them.
         text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return text.encode("ascii")
