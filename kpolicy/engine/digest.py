@@ -15,7 +15,7 @@ import msgspec
 #: Annotations that are kpolicy's own, by the beginning of their keys.
 OWN = ("kpolicy.dev/", "ignore.kpolicy.dev/")
 #: What the canonical form of a value holds that has to be looked at for them.
-_MARKS = (b"kpolicy.dev/", b'"annotations":{}')
+_MARK, _EMPTY = b"kpolicy.dev/", b'"annotations":{}'
 
 #: How many bytes stand for a resource.
 WIDTH = 32
@@ -26,7 +26,7 @@ _encode = msgspec.json.Encoder(order="deterministic").encode
 def print_of(body: Any) -> bytes:
     """Return what stands for one resource: the SHA-256 of its canonical JSON."""
     text = _canonical(body)
-    if any(mark in text for mark in _MARKS):
+    if _MARK in text or _EMPTY in text:
         text = _canonical(_without_own(body))
     return hashlib.sha256(text).digest()
 

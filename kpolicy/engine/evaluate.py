@@ -68,16 +68,14 @@ class Variables(dict[str, Any]):
     def __init__(
         self, programs: Mapping[str, Program], bindings: dict[str, Any], context: Any
     ) -> None:
-        super().__init__()
         self._programs = programs
         self._bindings = bindings
         self._context = context
-        self._failed: dict[str, CelError] = {}
+        self._failed: dict[str, CelError] | None = None
 
     def __missing__(self, name: str) -> Any:
-        failed = self._failed.get(name)
-        if failed is not None:
-            raise failed
+        if self._failed is not None and name in self._failed:
+            raise self._failed[name]
         program = self._programs.get(name)
         if program is None:
             raise CelError(f"no such key: {name}")
@@ -85,7 +83,7 @@ class Variables(dict[str, Any]):
             value = program.evaluate(self._bindings, self._context)
         except CelError as error:
             failed = CelError(f"variable {name}: {error.message}")
-            self._failed[name] = failed
+            self._failed = {**(self._failed or {}), name: failed}
             raise failed from error
         self[name] = value
         return value

@@ -16,7 +16,7 @@ from kpolicy.relations.context import JoinContext
 from kpolicy.relations.images import image_name
 from kpolicy.relations.missing import missing
 from kpolicy.relations.reading import labels_of
-from kpolicy.snapshot.kinds import EMPTY_LIST, EMPTY_MAP, split_api_version
+from kpolicy.snapshot.kinds import EMPTY_MAP, split_api_version
 from kpolicy.snapshot.resource import ResourceKey
 from kpolicy.snapshot.world import Reference
 
@@ -154,8 +154,7 @@ def _pod_labels(context: JoinContext, body: Any) -> Any:
 
 def _field(name: str) -> Any:
     def read(context: JoinContext, body: Any) -> Any:
-        value = _pod_spec(context, body).get(name)
-        return value if isinstance(value, list) else EMPTY_LIST
+        return context.kinds.pod_list(body, name)
 
     return read
 

@@ -156,12 +156,18 @@ def _built_in_groups() -> frozenset[str]:
     return frozenset(row.group for row in built_in_kinds())
 
 
+#: What a body that makes no pods has of the lists of a pod spec.
+_NO_LISTS: Mapping[str, Any] = dict.fromkeys((*CONTAINER_FIELDS, "volumes"), EMPTY_LIST)
+
+
 class _Pod(NamedTuple):
     """The pod template of a body, its spec and its containers."""
 
     template: Any
     spec: Any
     containers: list[Any]
+    lists: Mapping[str, Any]
+    """The lists of the spec by name, `CONTAINER_FIELDS` and `volumes`; an absent one is empty."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -273,6 +279,13 @@ class Kinds:
         """Return the init, regular and ephemeral containers of `body`, [] if it makes no pods."""
         return self._pod(body).containers
 
+    def pod_list(self, body: Any, name: str) -> Any:
+        """Return a list of the pod spec of `body`, `volumes` or one of `CONTAINER_FIELDS`; an
+        absent one is empty."""
+        last = self._last[0]
+        pod = last[1] if last is not None and last[0] is body else self._pod(body)
+        return pod.lists[name]
+
     def pod_metadata(self, body: Any) -> Any:
         """Return the metadata of the pod template; an absent one is empty."""
         template = self.pod_template(body)
@@ -289,15 +302,19 @@ class Kinds:
         template = self._template_of(body)
         spec: Any = None
         containers: list[Any] = EMPTY_LIST
+        lists: Mapping[str, Any] = _NO_LISTS
         if template is not None:
             spec = template.get("spec")
             if not isinstance(spec, dict):
                 spec = EMPTY_MAP
-            lists = [spec.get(name) for name in CONTAINER_FIELDS]
-            found = [element for given in lists if isinstance(given, list) for element in given]
+            lists = {
+                name: given if isinstance(given := spec.get(name), list) else EMPTY_LIST
+                for name in _NO_LISTS
+            }
+            found = [element for name in CONTAINER_FIELDS for element in lists[name]]
             if found:
                 containers = FrozenList(found)
-        pod = _Pod(template, spec, containers)
+        pod = _Pod(template, spec, containers, lists)
         if isinstance(body, FrozenDict):
             self._last[0] = (body, pod)
         return pod

@@ -10,12 +10,15 @@ import pytest
 
 from kpolicy import cel
 from kpolicy.cel.prepared import fingerprint, function_of, key_of, written
+from kpolicy.config.model import Config
 from kpolicy.engine import ScanRequest, scan
+from kpolicy.engine.plan import make_plan
 from kpolicy.engine.shipped import write_expressions
 from kpolicy.plugins.manager import make_plugin_manager
 from kpolicy.policy import prepared
 from kpolicy.policy.build_digest import GENERATED, build_digest
 from kpolicy.policy.compiled import CompileContext
+from kpolicy.policy.programs import LazyProgram
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NAMES = ("object", "params")
@@ -69,6 +72,7 @@ VALUES: list[dict[str, Any]] = [
         "object.name in ['a-b', 'c'] ? optional.none() : optional.of(object.cpu)",
         "timestamp(object.at) - duration(object.cpu) > timestamp(object.at)",
         "object.name.split('-').join('+') + object.name.upperAscii()",
+        "type(object.list) == list && type(object.name) != type(params.limit)",
     ],
 )
 def test_a_written_expression_gives_what_it_gave(source: str) -> None:
@@ -109,6 +113,30 @@ def test_nearly_all_built_in_expressions_have_code(toolbox: Any, text: str) -> N
     for function, carried in namespace["FUNCTIONS"].values():
         made = function_of((function, carried), "", lambda: environment, lambda b, c: None)
         assert made.__globals__["__builtins__"] == {}
+
+
+def test_of_the_default_set_all_expressions_have_code(
+    toolbox: Any, text: str, place: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Each one that has none is parsed, and turned into code, in every process of a scan."""
+    monkeypatch.setenv("KPOLICY_CACHE_DIR", str(tmp_path / "cache"))
+    place.write_text(text)
+    py_compile.compile(str(place))
+    plan = make_plan(toolbox, ScanRequest(isolated=True), Config())
+    without = []
+    for unit in plan.units:
+        compiled = unit.compiled
+        programs = [program for _, program in compiled.conditions]
+        programs += compiled.variables.values()
+        for validation in compiled.validations:
+            programs += [validation.test, *filter(None, [validation.items])]
+        without += [
+            (compiled.id, program.source)
+            for program in programs
+            if isinstance(program, LazyProgram)
+            and (program._prepared is None or program._prepared(program) is None)
+        ]
+    assert without == []
 
 
 def test_a_scan_finds_the_same_with_it_and_without(
