@@ -15,7 +15,6 @@ from kpolicy.cel.emitter import (
     Unsupported,
     Value,
     call,
-    class_is,
     compare,
     constant,
     name,
@@ -186,7 +185,3 @@ class Loops(Emitter):
     def append(self, result: str, item: ast.expr) -> None:
         """Emit `result.append(item)`."""
         self.emit(ast.Expr(call(ast.Attribute(name(result), "append", ast.Load()), item)))
-
-    def require_class(self, value: Value, kind: type) -> None:
-        """Surrender unless the value is of exactly that class."""
-        self.unless(class_is(value.code, self.fixed(kind)))

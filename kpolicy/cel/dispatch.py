@@ -145,7 +145,7 @@ class TypeOf:
 class Functions:
     """The functions of an environment, by name."""
 
-    __slots__ = ("_callees", "_opaque", "_overloads", "_standard", "_structs")
+    __slots__ = ("_callees", "_opaque", "_overloads", "_structs")
 
     def __init__(self, libraries: Sequence[Library], opaque: Mapping[type, Type]) -> None:
         self._structs = tuple(struct for library in libraries for struct in library.structs)
@@ -157,7 +157,6 @@ class Functions:
         self._overloads = overloads
         self._opaque = opaque
         self._callees: dict[tuple[str, int, bool], Callee | None] = {}
-        self._standard: Mapping[tuple[str, int], Callable[..., Any]] | None = None
 
     def has(self, name: str) -> bool:
         """Say whether a function of that name is declared or standard."""

@@ -123,10 +123,6 @@ class ReferenceProgram:
             raise CelError(message, source=self._program.source) from None
         return values.leave(answer)
 
-    def reference_source(self, bound: Iterable[str] = ()) -> str:
-        """Return the text that cel-python is given when the names `bound` are bound."""
-        return self._text(frozenset(bound)).text
-
     def _text(self, bound: frozenset[str]) -> ReferenceText:
         root: Node = self._program.ast
         return write(root, self._declarations, bound, self._program.environment.lenient_presence)

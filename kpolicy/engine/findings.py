@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, cast
 
@@ -248,8 +248,3 @@ def finish(
 
 def _order(raw: Raw) -> tuple[object, ...]:
     return (raw.path, raw.line, raw.policy, raw.column, *raw[4:-1])
-
-
-def fingerprints(findings: Sequence[Finding]) -> Counter[str]:
-    """Return how often each fingerprint occurs."""
-    return Counter(f.fingerprint for f in findings)

@@ -314,8 +314,3 @@ def _check_param_names(request: ScanRequest, catalogue: Catalogue) -> None:
     ]
     if wrong:
         raise UsageError(*wrong)
-
-
-def compiled_of(plan: Plan) -> Sequence[CompiledPolicy]:
-    """Return the compiled policies of a plan, in order."""
-    return [unit.compiled for unit in plan.units]

@@ -47,13 +47,6 @@ class Param:
 
 
 @dataclass(frozen=True, slots=True)
-class KindSelector:
-    """`Deployment`, `apps/Deployment`, `apps/v1/Deployment`, a group name (`workloads`) or `*`."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
 class Match:
     """Which resources a native policy meets."""
 
