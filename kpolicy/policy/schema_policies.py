@@ -6,7 +6,7 @@ CustomResourceDefinitions of the input. Made in Python: a schema is data, not an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -42,27 +42,26 @@ def _schema_of(resource: Resource, snapshot: Snapshot, version: str) -> Schema |
     return schemas_in(snapshot).schema_for(group, resource.version, kind)
 
 
-def _faults(
-    resource: Resource, snapshot: Snapshot, params: Mapping[str, Any]
-) -> Iterator[tuple[Fault, Schema]]:
+@lru_cache(maxsize=1)
+def _faults(resource: Resource, snapshot: Snapshot, version: str) -> tuple[Fault, ...]:
+    """Return what is wrong with a resource; two policies in a row ask for it."""
     from kpolicy.schemas.defaulting import defaulted
     from kpolicy.schemas.validation import validate
 
-    schema = _schema_of(resource, snapshot, params["kubernetesVersion"])
+    schema = _schema_of(resource, snapshot, version)
     if schema is None:
-        return
+        return ()
     reported = {p.pointer for p in resource.problems if p.kind == "invalid-field-type"}
     # The bundled schemas have no defaults; a server fills in those of definitions first.
-    for fault in validate(defaulted(resource.body, schema), schema):
-        # The policy `invalid-field-type`, of the default set, has said so already.
-        if fault.pointer not in reported:
-            yield fault, schema
+    found = validate(defaulted(resource.body, schema), schema)
+    # The policy `invalid-field-type`, of the default set, has said so already.
+    return tuple(fault for fault in found if fault.pointer not in reported)
 
 
 def _violations(
     resource: Resource, snapshot: Snapshot, params: Mapping[str, Any]
 ) -> Iterable[Violation]:
-    for fault, _ in _faults(resource, snapshot, params):
+    for fault in _faults(resource, snapshot, params["kubernetesVersion"]):
         if fault.fault != "unknown-field":
             where = f"{fault.path}: " if fault.path else ""
             yield Violation(f"{where}{fault.message}", _present(resource.body, fault.pointer))
@@ -71,7 +70,7 @@ def _violations(
 def _unknown_fields(
     resource: Resource, snapshot: Snapshot, params: Mapping[str, Any]
 ) -> Iterable[Violation]:
-    for fault, _ in _faults(resource, snapshot, params):
+    for fault in _faults(resource, snapshot, params["kubernetesVersion"]):
         if fault.fault == "unknown-field":
             at = _present(resource.body, fault.pointer)
             yield Violation(f"{fault.path}: {fault.message}", at)
