@@ -2,10 +2,9 @@
 
     python benchmarks/instructions.py [--manifests 1000]
 
-Times of a shared machine differ by a fifth from run to run; instructions by a thousandth. Each stage
-is run up to its end in a process of its own under valgrind (which has to be installed: package
-valgrind), and the differences are printed, per manifest. What valgrind cannot see is what memory and
-the kernel cost.
+Times of a shared machine differ by a fifth from run to run; instructions by a thousandth. Each
+stage is run up to its end in a process of its own under valgrind (package valgrind), and the
+differences are printed, per manifest. What valgrind cannot see is what memory and the kernel cost.
 """
 
 from __future__ import annotations
