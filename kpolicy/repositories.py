@@ -124,6 +124,8 @@ def scan_repositories(
 
 def merged(reports: Sequence[Report]) -> Report:
     """Return one report of several: findings in the order of all, counts added up."""
+    from kpolicy.engine.digest import digest_of_digests
+
     policies: dict[str, PolicyInfo] = {}
     timings: Counter[str] = Counter()
     skipped: Counter[str] = Counter()
@@ -149,6 +151,7 @@ def merged(reports: Sequence[Report]) -> Report:
             invalid=sum(s.invalid for s in summaries),
             skipped=MappingProxyType(dict(sorted(skipped.items()))),
         ),
+        digest=digest_of_digests(report.digest for report in reports if report.digest),
         timings=MappingProxyType(dict(timings)),
     )
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from kpolicy.engine import ScanRequest
+from kpolicy.engine.digest import digest_of_digests
 from kpolicy.errors import UsageError
 from kpolicy.plugins.manager import make_toolbox
 from kpolicy.repositories import (
@@ -86,8 +87,11 @@ def test_each_repository_is_a_world_of_its_own(fleet: Path, jobs: str) -> None:
     assert ("one/a.yaml", "dangling-service") in found(report)
     assert ("three/a.yaml", "dangling-service") not in found(report), "its own configuration"
     assert report["summary"]["resources"] == 3
-    alone = [found(command(name)[1]) for name in ("one", "two", "three")]
-    assert found(report) == set().union(*alone)
+    alone = [command(name)[1] for name in ("one", "two", "three")]
+    assert found(report) == set().union(*map(found, alone))
+    digests = [each["summary"]["digest"] for each in alone]
+    assert digests[0] == digests[2] != digests[1]
+    assert report["summary"]["digest"] == digest_of_digests(reversed(digests))
 
 
 def test_processes_and_one_report_the_same(fleet: Path) -> None:

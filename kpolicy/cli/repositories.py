@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 #: What is about one tree, or changes files.
 ONE_TREE = (
-    "fix", "diff", "write_baseline", "baseline", "base", "watch", "live", "digest", "expect_digest",
+    "fix", "diff", "write_baseline", "baseline", "base", "watch", "live", "expect_digest",
 )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ in annotations is left out, since the digest travels in one.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -35,6 +36,12 @@ def digest_of(prints: bytes | bytearray) -> str:
     """Return `sha256:...` over the resources that `prints` stands for, in whatever order."""
     parts = sorted(prints[at : at + WIDTH] for at in range(0, len(prints), WIDTH))
     return f"sha256:{hashlib.sha256(b''.join(parts)).hexdigest()}"
+
+
+def digest_of_digests(digests: Iterable[str]) -> str:
+    """Return the digest of several scans: over theirs, in whatever order; "" of none."""
+    parts = b"".join(bytes.fromhex(digest.partition(":")[2]) for digest in digests)
+    return digest_of(parts) if parts else ""
 
 
 def _canonical(value: Any) -> bytes:
