@@ -5,7 +5,7 @@ Source: kube-linter's documented configuration (`checks:` and `customChecks:`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -41,26 +41,15 @@ class _LenientReader(Reader):
         super().__init__(source)
         self.remarks: list[str] = []
 
-    def fields(
-        self, node: SourceNode, what: str, known: Iterable[str], required: Sequence[str] = ()
-    ) -> dict[str, SourceNode]:
-        """Return the known entries of a mapping; of one written twice the last."""
-        if node.kind != "mapping":
-            return super().fields(node, what, known, required)
-        names = {name.lower(): name for name in known}
-        found: dict[str, SourceNode] = {}
-        for key, at, child in node.items():
-            name = names.get(key.lower())
-            if name is None:
-                near = did_you_mean(key, list(names.values()))
-                said = f'{at}: kube-linter passes over the unknown key "{key}" in {what}'
-                self.remarks.append(f"{said}; {near}" if near else said)
-            elif not (child.is_plain and child.value is None and not child.tag.startswith("!")):
-                found[name] = child
-        for name in required:
-            if name not in found:
-                self.problem(f'{what} lacks "{name}"', node.location)
-        return found
+    def known_as(self, key: str, names: Sequence[str]) -> str | None:
+        """Return the known name that a key is but for its case."""
+        return next((name for name in names if name.lower() == key.lower()), None)
+
+    def unknown(self, key: str, at: SourceLocation, what: str, names: Sequence[str]) -> None:
+        """Remark on an unknown key."""
+        near = did_you_mean(key, names)
+        said = f'{at}: kube-linter passes over the unknown key "{key}" in {what}'
+        self.remarks.append(f"{said}; {near}" if near else said)
 
     def boolean(self, node: SourceNode | None, what: str, default: bool = False) -> bool:
         """Return a boolean, also of a text or number that Go takes for one."""

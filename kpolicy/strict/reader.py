@@ -57,22 +57,33 @@ class Reader:
             return {}
         names = list(known)
         found: dict[str, SourceNode] = {}
+        seen: set[str] = set()
         for key, at, child in node.items():
-            if key not in names:
-                hint = did_you_mean(key, names) or f"known keys: {', '.join(names)}"
-                self.problem(f'unknown key "{key}" in {what}', at, hint)
-            elif key in found:
+            name = self.known_as(key, names)
+            if name is None:
+                self.unknown(key, at, what, names)
+            elif key in seen:
                 self.problem(f'key "{key}" stands twice in {what}', at, "remove one of the two")
             elif child.is_plain and child.value is None and not child.tag.startswith("!"):
-                if key in required:
+                if name in required:
                     self.problem(f'"{key}" of {what} has no value', at)
-                    found[key] = child
+                    found[name] = child
             else:
-                found[key] = child
+                seen.add(key)
+                found[name] = child
         for key in required:
             if key not in found:
                 self.problem(f'{what} lacks "{key}"', node.location)
         return found
+
+    def known_as(self, key: str, names: Sequence[str]) -> str | None:
+        """Return which of the known names a key stands for, None for a key that is unknown."""
+        return key if key in names else None
+
+    def unknown(self, key: str, at: SourceLocation, what: str, names: Sequence[str]) -> None:
+        """Note an unknown key."""
+        hint = did_you_mean(key, names) or f"known keys: {', '.join(names)}"
+        self.problem(f'unknown key "{key}" in {what}', at, hint)
 
     def entries(self, node: SourceNode | None, what: str) -> list[tuple[str, SourceNode]]:
         """Return the entries of a mapping with free keys; note duplicates."""
