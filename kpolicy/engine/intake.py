@@ -17,7 +17,7 @@ from kpolicy.manifests.model import (
     Skipped,
     SourceOptions,
 )
-from kpolicy.manifests.paths import tree_root
+from kpolicy.manifests.paths import KUSTOMIZATIONS, tree_root_of
 from kpolicy.suppress.apply import path_glob
 
 
@@ -98,7 +98,7 @@ def _charts_among(files: Sequence[ManifestFile]) -> frozenset[str]:
 
 
 #: File names that begin something that is rendered.
-_BEGINNINGS = ("Chart.yaml", "kustomization.yaml", "kustomization.yml", "Kustomization")
+_BEGINNINGS = ("Chart.yaml", *KUSTOMIZATIONS)
 
 
 def _is_to_render(files: Sequence[ManifestFile], request: ScanRequest, config: Config) -> bool:
@@ -115,8 +115,7 @@ def _is_to_render(files: Sequence[ManifestFile], request: ScanRequest, config: C
 
 
 def _is_in_repository(target: str) -> bool:
-    directory = target if os.path.isdir(target) else os.path.dirname(target) or "."  # noqa: PTH112, PTH120
-    return target != "-" and os.path.lexists(os.path.join(tree_root(directory), ".git"))  # noqa: PTH118
+    return target != "-" and os.path.lexists(os.path.join(tree_root_of(target), ".git"))  # noqa: PTH118
 
 
 def _arranged(

@@ -17,7 +17,7 @@ from kpolicy.engine.tally import Tally
 from kpolicy.findings import RENDERED, UNFIXED, Finding, Fix, Place, Related
 from kpolicy.location import SourceLocation
 from kpolicy.manifests.model import Discovery, ManifestFile, Rendered
-from kpolicy.manifests.paths import tree_root
+from kpolicy.manifests.paths import tree_root, tree_root_of
 from kpolicy.rendering.gitops.repository import Repository, remotes_of
 from kpolicy.rendering.settings import RenderSettings
 from kpolicy.rendering.stage import Ground, render
@@ -27,7 +27,7 @@ from kpolicy.rendering.tree import DiskTree, name_below
 
 def render_head(found: Discovery, request: ScanRequest, config: Config) -> Discovery:
     """Return what is found in the work tree with charts and overlays rendered."""
-    roots = {_root_of(target) for target in request.targets if target != "-"}
+    roots = {tree_root_of(target) for target in request.targets if target != "-"}
     return _rendered(found, _disk_grounds(found, roots, config), request, config)
 
 
@@ -96,11 +96,6 @@ def _disk_grounds(found: Discovery, roots: Iterable[str], config: Config) -> lis
         )
         for root, files in by_root.items()
     ]
-
-
-def _root_of(target: str) -> str:
-    directory = target if Path(target).is_dir() else os.path.dirname(target) or "."  # noqa: PTH120
-    return tree_root(directory)
 
 
 def render_settings(request: ScanRequest, config: Config) -> RenderSettings:

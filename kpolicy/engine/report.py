@@ -184,12 +184,10 @@ def _without_excluded(
 
 def _is_in_tree(path: str, targets: Sequence[str]) -> bool:
     """Return whether a file belongs to the tree of one of the targets."""
-    from kpolicy.manifests.paths import tree_root
+    from kpolicy.manifests.paths import tree_root_of
 
     at = Path(path).resolve()
-    directories = (Path(t) if Path(t).is_dir() else Path(t).absolute().parent for t in targets)
-    roots = {Path(tree_root(str(directory))).resolve() for directory in directories}
-    return any(root in at.parents for root in roots)
+    return any(Path(tree_root_of(target)) in at.parents for target in targets)
 
 
 def _is_known(finding: Finding) -> bool:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kpolicy.manifests.model import Discovery, ManifestFile, Source, SourceOptions
-from kpolicy.manifests.paths import tree_root
+from kpolicy.manifests.paths import tree_root_of
 
 __all__ = ["Origin", "Overlay", "OverlaySource", "unified_diff", "write_back"]
 
@@ -82,7 +82,7 @@ class OverlaySource:
     def discover(self, target: str, options: SourceOptions) -> Discovery:
         """Ask the other source; note where each file stands, and lay the edited bytes over it."""
         found = self.source.discover(target, options)
-        root = tree_root(target if Path(target).is_dir() else os.path.dirname(target) or ".")
+        root = tree_root_of(target)
         files = tuple(self._laid(file, root) for file in found.files)
         return Discovery(files, found.invalid, found.skipped, found.notes)
 

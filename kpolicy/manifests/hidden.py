@@ -12,10 +12,10 @@ from collections.abc import Sequence
 
 from kpolicy.errors import ManifestError, UsageError
 from kpolicy.manifests.files import is_manifest_name, is_visited_name
+from kpolicy.manifests.paths import is_kustomization
 
 #: A key may be written with escapes, or in UTF-16.
 _KUBERNETES = re.compile(rb"apiVersion|\\[uUx\r\n]|\0")
-_KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 #: More names than this are not handed to git one by one.
 _MOST_NAMES = 500
 
@@ -27,7 +27,7 @@ def is_hidden(path: str) -> bool:
 
 def may_be_kubernetes(path: str, data: bytes) -> bool:
     """Return whether a hidden file may hold a Kubernetes object, or is an overlay's."""
-    return path.rpartition("/")[2] in _KUSTOMIZATIONS or _KUBERNETES.search(data) is not None
+    return is_kustomization(path) or _KUBERNETES.search(data) is not None
 
 
 def tracked_manifests(directory: str, entries: Sequence[str]) -> tuple[list[str], str]:

@@ -21,6 +21,7 @@ from kpolicy.manifests.model import (
     Note,
     Skipped,
 )
+from kpolicy.manifests.paths import is_kustomization
 from kpolicy.manifests.yaml_documents import Broken, Parsed, parse
 
 __all__ = ["load", "read_bytes"]
@@ -304,11 +305,6 @@ def is_foreign(path: str, broken: Broken) -> bool:
     return broken.is_yaml or (
         path.endswith(".json") and re.search(r"(?m)(?:^|[,{\[ \t])//|/\*", text) is not None
     )
-
-
-def is_kustomization(path: str) -> bool:
-    """Return whether a file's name makes it a kustomization, which needs no apiVersion and kind."""
-    return path.rpartition("/")[2] in ("kustomization.yaml", "kustomization.yml", "Kustomization")
 
 
 def is_policy_test(path: str, body: FrozenDict) -> bool:

@@ -1,7 +1,7 @@
 """Paths as people see them, and globs in the manner of gitignore."""
 
 # pathlib costs too much for tens of thousands of entries.
-# ruff: noqa: PTH117, PTH118, PTH120
+# ruff: noqa: PTH112, PTH117, PTH118, PTH120
 
 from __future__ import annotations
 
@@ -10,7 +10,23 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-__all__ = ["Excludes", "printable", "shown_path", "tree_root"]
+__all__ = [
+    "KUSTOMIZATIONS",
+    "Excludes",
+    "is_kustomization",
+    "printable",
+    "shown_path",
+    "tree_root",
+    "tree_root_of",
+]
+
+#: The names that Kustomize gives its file, in the order in which it looks for them.
+KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+
+
+def is_kustomization(path: str) -> bool:
+    """Return whether a file's name makes it a kustomization, which needs no apiVersion and kind."""
+    return path.rpartition("/")[2] in KUSTOMIZATIONS
 
 
 def printable(path: str) -> str:
@@ -56,6 +72,11 @@ def tree_root(directory: str) -> str:
         if parent == here:
             return real
         here = parent
+
+
+def tree_root_of(target: str) -> str:
+    """Return the root of the tree (see `tree_root`) that a target, a file or directory, is in."""
+    return tree_root(target if os.path.isdir(target) else os.path.dirname(target) or ".")
 
 
 def _characters(glob: str) -> list[str]:

@@ -14,13 +14,13 @@ from typing import Any
 from kpolicy.frozen import FrozenDict
 from kpolicy.location import SourceLocation
 from kpolicy.manifests.model import Invalid
+from kpolicy.manifests.paths import KUSTOMIZATIONS, is_kustomization
 from kpolicy.records import dataclass
 from kpolicy.rendering.reading import mapping_in, mappings, maps, strings, text
 from kpolicy.rendering.tree import FileTree, Unreadable, join
 
-__all__ = ["NAMES", "Closure", "Kustomization", "closure_of", "kustomization_in", "overlays_among"]
+__all__ = ["Closure", "Kustomization", "closure_of", "kustomization_in", "overlays_among"]
 
-NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 _GROUP = "kustomize.config.k8s.io/"
 
 #: Lists of files, directories or (where a line break is in them) inline YAML.
@@ -72,7 +72,7 @@ def kustomization_in(tree: FileTree, directory: str) -> Kustomization | None:
 
     One that cannot be read has an empty body: Kustomize will say what is wrong.
     """
-    for base in NAMES:
+    for base in KUSTOMIZATIONS:
         name = f"{directory}/{base}" if directory else base
         if tree.kind(name) == "file":
             body = mapping_in(tree, name)
@@ -87,7 +87,7 @@ def kustomization_in(tree: FileTree, directory: str) -> Kustomization | None:
 
 def kustomized(names: Iterable[str]) -> dict[str, None]:
     """Return the directories of the kustomizations among files, in their order."""
-    return dict.fromkeys(dirname(n) for n in names if n.rpartition("/")[2] in NAMES)
+    return dict.fromkeys(dirname(n) for n in names if is_kustomization(n))
 
 
 def overlays_among(tree: FileTree, names: Iterable[str], followed: Iterable[str] = ()) -> list[str]:
@@ -160,7 +160,7 @@ class _Walk:
             self.closure.read[found.file] = None
             self.closure.taken.add(found.file)
         if body is not None:
-            name = f"{directory}/{NAMES[0]}" if directory else NAMES[0]
+            name = f"{directory}/{KUSTOMIZATIONS[0]}" if directory else KUSTOMIZATIONS[0]
             found = Kustomization(directory, found.file if found is not None else name, body)
         if found is None:
             return

@@ -13,6 +13,7 @@ from typing import Any
 
 from kpolicy.frozen import FrozenDict, FrozenList
 from kpolicy.manifests.model import Rendered
+from kpolicy.manifests.paths import is_kustomization
 from kpolicy.manifests.places import locate
 from kpolicy.records import dataclass
 from kpolicy.rendering.bodies import bodies_in, items_of, pointer_of, value_at
@@ -21,7 +22,6 @@ __all__ = ["Found", "Manifest", "find_field", "manifest_of"]
 
 #: What names an item of a list that Kustomize merges by name.
 _NAMING = ("name", "mountPath", "containerPort", "port", "key", "ip", "topologyKey")
-_KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +153,7 @@ def _in_patch(
     wanted: Any,
 ) -> Found | None:
     """Return where a patch file, or a kustomization, writes a field."""
-    if path.rpartition("/")[2] in _KUSTOMIZATIONS:
+    if is_kustomization(path):
         return _in_kustomization(path, data, body, manifest, tokens, wanted)
     for number, document in bodies_in(data, lists=True).items():
         if isinstance(document, FrozenList):

@@ -34,6 +34,7 @@ from kpolicy.engine.supervision import supervised
 from kpolicy.engine.tally import Tally
 from kpolicy.findings import Report
 from kpolicy.manifests.files import is_manifest_name
+from kpolicy.manifests.paths import KUSTOMIZATIONS
 from kpolicy.records import dataclass
 
 #: Makes the request and the toolbox anew: the configuration is read each time.
@@ -206,17 +207,14 @@ def _named(held: _Held, changed: Collection[str]) -> list[int] | None:
     return sorted(places)
 
 
-#: What makes an overlay of a directory; its files may be anywhere.
-_OVERLAYS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
-
-
 def _steers(name: str, positions: Mapping[str, int]) -> bool:
     """Return whether a file may decide what is rendered: it is a chart's, or there is an overlay.
 
     Charts and overlays that were rendered have no files on the disk; these are the others, which
     could not be.
     """
-    if any(known.endswith(_OVERLAYS) for known in positions):
+    # The files of an overlay may be anywhere.
+    if any(known.endswith(KUSTOMIZATIONS) for known in positions):
         return True
     at = os.path.dirname(name)  # noqa: PTH120
     while at != os.path.dirname(at):  # noqa: PTH120
