@@ -163,13 +163,19 @@ def thaw(value: Any) -> Any:
     return value
 
 
+def canonical_json(value: Any) -> bytes:
+    """Return JSON with sorted keys and no spaces; what JSON does not know appears as its `repr`."""
+    import json
+
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=repr)
+    return text.encode("ascii")
+
+
 def content_digest(value: Any) -> str:
     """Return a digest of a JSON-shaped value: equal content gives equal digests, in any key order.
 
     Positions play no part; `1`, `1.0`, `true` and `"1"` differ. A `NaN` equals itself here.
     """
     import hashlib
-    import json
 
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=repr)
-    return hashlib.blake2b(text.encode("ascii"), digest_size=16).hexdigest()
+    return hashlib.blake2b(canonical_json(value), digest_size=16).hexdigest()

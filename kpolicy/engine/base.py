@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kpolicy.engine.base_config import starting_directory
-from kpolicy.engine.digest import print_of
+from kpolicy.engine.digest import prints_of
 from kpolicy.engine.findings import Anchor, Placer, finish
 from kpolicy.engine.join import JoinEvaluator
 from kpolicy.engine.local import LocalEvaluator, Settings
@@ -185,8 +185,7 @@ def _load(
         tally.notes += loaded.notes
         tally.documents += len({d.index for d in loaded.documents})
         resources += [resource_from(document, plan.kinds) for document in loaded.documents]
-        for document in loaded.documents:
-            tally.prints += print_of(document.body)
+        tally.prints += prints_of(document.body for document in loaded.documents)
     tally.resource_count += len(resources)
     return resources
 

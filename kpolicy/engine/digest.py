@@ -13,6 +13,8 @@ from typing import Any
 
 import msgspec
 
+from kpolicy.frozen import canonical_json
+
 #: Annotations that are kpolicy's own, by the beginning of their keys.
 OWN = ("kpolicy.dev/", "ignore.kpolicy.dev/")
 #: What the canonical form of a value holds that has to be looked at for them.
@@ -32,6 +34,11 @@ def print_of(body: Any) -> bytes:
     return hashlib.sha256(text).digest()
 
 
+def prints_of(bodies: Iterable[Any]) -> bytes:
+    """Return what stands for each of some resources, one after the other."""
+    return b"".join([print_of(body) for body in bodies])
+
+
 def digest_of(prints: bytes | bytearray) -> str:
     """Return `sha256:...` over the resources that `prints` stands for, in whatever order."""
     parts = sorted(prints[at : at + WIDTH] for at in range(0, len(prints), WIDTH))
@@ -49,11 +56,8 @@ def _canonical(value: Any) -> bytes:
     try:
         return _encode(value)
     except (OverflowError, UnicodeEncodeError):
-        import json
-
         # Numbers of more than 64 bits, text that is no Unicode: rare, and no server takes them.
-        text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-        return text.encode("ascii")
+        return canonical_json(value)
 
 
 def _without_own(value: Any) -> Any:

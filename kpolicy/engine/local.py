@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field, replace
 from typing import Any
 
-from kpolicy.engine.digest import print_of
+from kpolicy.engine.digest import prints_of
 from kpolicy.engine.evaluate import Unit, Verdict, evaluate, skipped
 from kpolicy.engine.findings import Placer, anchor_of, raw_of, ref_of
 from kpolicy.engine.plan import Plan
@@ -95,7 +95,7 @@ def local_phase(
         tally.notes += loaded.notes
         tally.documents += len({d.index for d in loaded.documents})
         placer = Placer({file.path: file}, {file.path: loaded.plain})
-        prints = b"".join([print_of(document.body) for document in loaded.documents])
+        prints = prints_of(document.body for document in loaded.documents)
         tally.prints += prints
         for document in loaded.documents:
             resource = resource_from(document, plan.kinds)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from kpolicy.config.model import Config
 from kpolicy.engine.clock import Clock
-from kpolicy.engine.digest import digest_of
 from kpolicy.engine.findings import Anchor, finish
 from kpolicy.engine.intake import excludes, relative_to
 from kpolicy.engine.overrides import as_suppressions, with_severities
@@ -121,7 +120,7 @@ def make_report(
         notes += admission_notes(ran.plan, request, (*tally.resources, *tally.rows))
     if request.report_unused_suppressions:
         notes += outcome.unused
-    digest = tally.digest or digest_of(tally.prints)
+    digest = tally.digested()
     problems = ran.problems
     if request.expect_digest not in ("", digest):
         problems = (*problems, _another(digest, request.expect_digest))

@@ -58,7 +58,7 @@ class Tally:
     prints: bytearray = field(default_factory=bytearray)
     """Of the resources (see `kpolicy.engine.digest`)."""
     digest: str = ""
-    """Over all resources; "" = to be made of `prints`."""
+    """Over all resources, where it is known; see `digested`."""
     reads: dict[str, set[int]] = field(default_factory=dict)
     """What the joins of each file looked at (see `kpolicy.engine.cached.reads`)."""
 
@@ -80,6 +80,11 @@ class Tally:
         for path, marks in other.reads.items():
             self.reads.setdefault(path, set()).update(marks)
 
+    def digested(self) -> str:
+        """Return the digest over all resources, made once."""
+        self.digest = self.digest or digest_of(self.prints)
+        return self.digest
+
     def sparing(self, names: bool) -> Tally:
         """Return what a report is made of: no bodies and, unless `names`, no resources at all."""
         nothing = FrozenDict()
@@ -87,7 +92,7 @@ class Tally:
             self,
             seen=[],
             prints=bytearray(),
-            digest=self.digest or digest_of(self.prints),
+            digest=self.digested(),
             reads={},
             resources=[
                 replace(r, body=nothing, written=None, whole=None) for r in self.resources if names

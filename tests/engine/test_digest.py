@@ -9,14 +9,14 @@ from scan_kit import toolbox
 
 from kpolicy.engine import ScanRequest, scan
 from kpolicy.engine.digest import digest_of as digest_of_prints
-from kpolicy.engine.digest import print_of
+from kpolicy.engine.digest import prints_of
 
 WEB = {"kind": "Pod", "metadata": {"name": "web"}, "spec": {"containers": [{"name": "a"}]}}
 JOB = {"kind": "Job", "metadata": {"name": "job"}}
 
 
 def digest_of(bodies: list[dict[str, object]]) -> str:
-    return digest_of_prints(b"".join(map(print_of, bodies)))
+    return digest_of_prints(prints_of(bodies))
 
 
 def annotated(**annotations: str) -> dict[str, object]:

@@ -12,7 +12,6 @@ from kpolicy.engine.cached.marks import held_by_file
 from kpolicy.engine.cached.reads import Reads
 from kpolicy.engine.cached.state import Had, Head, Names, Pairs, Sets, State, row_of
 from kpolicy.engine.cached.stats import WIDTH, stats_of
-from kpolicy.engine.digest import digest_of
 from kpolicy.engine.plan import Plan
 from kpolicy.engine.rows import relations_of
 from kpolicy.engine.tally import Seen, Tally
@@ -66,11 +65,11 @@ def state_of(whole: Whole, tally: Tally, reads: Reads | None, now: Columns) -> S
         defining = {r.path for r in snapshot.resources if r.kind == DEFINITIONS}
         definers = [n for n, path in enumerate(paths) if path in defining]
         kinds = list(snapshot.kinds.custom.values())
-    prints = [each.prints for each in ordered]
+    digest = tally.digested()
     state = State(
-        head_of(whole, now, told, numbered, definers, kinds, prints, range(len(paths))),
+        head_of(whole, now, told, numbered, definers, kinds, digest, range(len(paths))),
         {position: had[path] for position, path in enumerate(paths) if path in had},
-        prints,
+        [each.prints for each in ordered],
     )
     if reads is not None and snapshot is not None:
         held = held_by_file(snapshot, relations_of(whole.plan), reads.marks)
@@ -112,7 +111,7 @@ def head_of(
     numbered: Numbered,
     definers: list[int],
     kinds: list[CustomKind],
-    prints: Sequence[bytes],
+    digest: str,
     read: Iterable[int],
 ) -> Head:
     """Return the head of a state.
@@ -147,7 +146,7 @@ def head_of(
         policies=list(whole.plan.infos()),
         late=[Note(text) for text in whole.plan.catalogue.notes],
         copies=whole.copies,
-        digest=digest_of(b"".join(prints)),
+        digest=digest,
     )
 
 

@@ -19,6 +19,7 @@ from kpolicy.engine.cached.state import (
     row_of,
     split,
 )
+from kpolicy.engine.digest import digest_of
 from kpolicy.engine.tally import Seen
 from kpolicy.records import dataclass
 
@@ -106,7 +107,8 @@ def shifted(
     following.prints = [state.prints[o] if o >= 0 else b"" for o in shift.origins]
     for position, seen in zip(shift.changed, fresh.seen, strict=True):
         following.prints[position] = seen.prints
-    following.head = _head(state.head, now, shift, whole, fresh, following.prints, stale)
+    digest = digest_of(b"".join(following.prints))
+    following.head = _head(state.head, now, shift, whole, fresh, digest, stale)
     return following
 
 
@@ -116,7 +118,7 @@ def _head(
     shift: Shift,
     whole: Whole,
     fresh: Fresh,
-    prints: Sequence[bytes],
+    digest: str,
     stale: int,
 ) -> Head:
     at = dict(zip(shift.changed, fresh.seen, strict=True))
@@ -132,7 +134,7 @@ def _head(
         Numbered(shift.numbers, shift.next_number, stale),
         [places[position] for position in head.definers],
         head.kinds,
-        prints,
+        digest,
         {*shift.changed, *fresh.looked_at},
     )
 
