@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 #: Settings whose name in the file is not the field's in camel case.
 _KEYS = {"paths_exclude": "paths.exclude", "policy_pins": "policies.sha256"}
-_HIDDEN = ("path", "root", "origins", "checks", "trusted", "notes")
+_HIDDEN = ("path", "root", "origins", "checks", "trusted")
 
 
 @click.group(cls=LazyGroup)

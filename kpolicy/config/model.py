@@ -77,7 +77,8 @@ class Config:
     enforced_by_plugins: tuple[str, ...] = ()
     """The same, as plugins say."""
     trusted: bool = True
-    """Whether the gate's owner gave it; what the tree has counts not against enforcing plugins."""
+    """False where it was found in the tree and plugins enforce policies: against these it does not
+    count (see `guards`)."""
     severity: Mapping[str, Severity] = field(default_factory=lambda: _EMPTY)
     """Severity by policy id or glob; the last match wins."""
     params: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: _EMPTY)

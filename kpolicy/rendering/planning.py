@@ -59,11 +59,12 @@ def plan_bare(
     jobs: list[RenderJob] = []
     invalid: list[Invalid] = []
     charts = charts_among(tree, names)
-    overlays = overlays_among(tree, names, followed)
     if settings.alone:
         roots = _outermost((*(chart.directory for chart in charts), *kustomized(names)))
         charts = tuple(chart for chart in charts if chart.directory in roots)
         overlays = sorted(roots - {chart.directory for chart in charts})
+    else:
+        overlays = overlays_among(tree, names, followed)
     for chart in charts:
         if chart.directory in followed:
             continue
@@ -85,7 +86,7 @@ def _outermost(directories: Iterable[str]) -> set[str]:
     for directory in sorted(set(directories), key=len):
         parts = directory.split("/")
         above = {"/".join(parts[:end]) for end in range(len(parts))}
-        if not found & above or not directory:
+        if not found & above:
             found.add(directory)
     return found
 

@@ -173,16 +173,14 @@ class _Step:
                     arranged.renamed.add(name)
                 continue
             result = self.runner.result(job)
+            if result is not None and self.settings.alone:
+                arranged.taken |= self.below(directory_of(job))
             if isinstance(result, Failure):
                 arranged.invalid += result.problems
-                if self.settings.alone:
-                    arranged.taken |= self.below(directory_of(job))
             elif result is not None:
                 arranged.made.append(_file_of(job, result, titles, paths))
                 arranged.taken |= result.taken
-                if self.settings.alone:
-                    arranged.taken |= self.below(directory_of(job))
-                elif isinstance(job, HelmJob):
+                if isinstance(job, HelmJob):
                     chart = job.chart
                     arranged.taken |= {n for n in self.ground.files if is_of_chart(chart, n)}
         return arranged

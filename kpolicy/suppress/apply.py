@@ -107,10 +107,9 @@ class _Applying:
             return None
         found = None
         if self.rules.enabled:
-            enforced = self.rules.config.enforces(finding.policy)
             found = self._by_config(finding)
             own = self._by_annotation(finding, anchor) or self._by_comment(finding)
-            if own is not None and enforced:
+            if own is not None and self.rules.config.enforces(finding.policy):
                 self._refuse(own.kind, finding, own.location)
                 own = None
             if own is not None and self.rules.config.require_reasons and not own.reason:
@@ -169,10 +168,9 @@ class _Applying:
 
     def _by_config(self, finding: Finding) -> Suppression | None:
         path = self.rules.relative_path(finding.place.location.path)
-        guarded = self.rules.config.guards(finding.policy)
         for rule in self.config:
             if rule.covers(finding, path):
-                if guarded:
+                if self.rules.config.guards(finding.policy):
                     # The note that this is tried is made where the configuration is read.
                     return None
                 self.used.add(rule.number)
