@@ -16,10 +16,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 from generate import generate
 
@@ -105,10 +103,6 @@ def run(directory: str, until: str) -> None:
     config = effective_config(request, toolbox)
     plan, settings = make_plan(toolbox, request, config), settings_of(request)
     found = intake(request, toolbox, config)
-    steps: dict[str, Callable[[Any], object]] = {
-        "digest": lambda document: print_of(document.body),
-        "decode": lambda document: resource_from(document, plan.kinds),
-    }
     reached = STAGES.index(until)
     if reached == 0:
         return
@@ -119,9 +113,10 @@ def run(directory: str, until: str) -> None:
     if reached <= STAGES.index("decode"):
         for file in found.files:
             for document in load(file, request.limits).documents:
-                for name, step in steps.items():
-                    if STAGES.index(name) <= reached:
-                        step(document)
+                if until in ("digest", "decode"):
+                    print_of(document.body)
+                if until == "decode":
+                    resource_from(document, plan.kinds)
         return
     rows = reached >= STAGES.index("local policies, as a worker")
     tally = local_phase(plan, settings, found.files, keep_bodies=not rows, at_hand=True)

@@ -52,10 +52,9 @@ def scan(
     `PolicyError` (all are `KpolicyError`) where a scan cannot begin. A plugin that fails gives a
     `PluginWarning`. `kpolicy.exit_status(report)` says what the command line would end with.
     """
-    from kpolicy.compat import with_custom_checks
+    from kpolicy.compat import configured
     from kpolicy.engine import scan as run
     from kpolicy.engine.request import ScanRequest, Selection
-    from kpolicy.engine.settings import effective_config
     from kpolicy.plugins.manager import make_plugin_manager
 
     given = config if config is None or not isinstance(config, (str, os.PathLike)) else None
@@ -84,7 +83,7 @@ def scan(
     toolbox = host.toolbox()
     if stdin is not None:
         toolbox = replace(toolbox, sources=(_GivenStdin(stdin), *toolbox.sources))
-    toolbox, effective = with_custom_checks(toolbox, effective_config(request, toolbox))
+    toolbox, effective = configured(request, toolbox)
     report = run(replace(request, config=effective), toolbox)
     for problem in host.problems:
         warnings.warn(str(problem), PluginWarning, stacklevel=2)

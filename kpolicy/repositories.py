@@ -71,25 +71,17 @@ def read_list(path: str, text: str) -> tuple[Repository, ...]:
 
 def scan_repository(request: ScanRequest, toolbox: Toolbox, path: str) -> Scanned:
     """Scan one repository as `kpolicy scan PATH` does; its mistakes are problems of its report."""
-    from kpolicy.compat import with_custom_checks
+    from kpolicy.compat import configured
     from kpolicy.engine import scan
-    from kpolicy.engine.outcome import FAILED, exit_status
-    from kpolicy.engine.settings import effective_config
+    from kpolicy.engine.outcome import FAILED, status_of
 
     own = replace(request, targets=(path,))
     try:
-        toolbox, config = with_custom_checks(toolbox, effective_config(own, toolbox))
+        toolbox, config = configured(own, toolbox)
         report = scan(replace(own, config=config), toolbox)
     except KpolicyError as error:
         return Scanned(Report(problems=error.problems), FAILED)
-    status = exit_status(
-        report,
-        fail_on=request.fail_on or config.fail_on,
-        enforced=None if request.fail_on else config.guards,
-        skip_invalid=request.skip_invalid,
-        fail_if_nothing_scanned=request.fail_if_nothing_scanned,
-    )
-    return Scanned(report, status)
+    return Scanned(report, status_of(report, request, config))
 
 
 #: Scans repositories and yields (repository, what it came to), in any order.

@@ -45,10 +45,9 @@ def load(
     from dataclasses import replace
 
     from kpolicy.cli.plugins import host_of
-    from kpolicy.compat import with_custom_checks
+    from kpolicy.compat import configured
     from kpolicy.engine.plan import catalogue_of
     from kpolicy.engine.request import ScanRequest
-    from kpolicy.engine.settings import effective_config
     from kpolicy.errors import PolicyError
 
     host = host_of(options["disabled"])
@@ -59,8 +58,7 @@ def load(
         policy_paths=options["policy_paths"],
         builtin=not options["no_builtin"],
     )
-    toolbox = host.toolbox()
-    toolbox, config = with_custom_checks(toolbox, effective_config(request, toolbox))
+    toolbox, config = configured(request, host.toolbox())
     request = replace(request, config=config)
     catalogue = catalogue_of(toolbox, request, config)
     if strict and catalogue.problems:

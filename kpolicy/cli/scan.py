@@ -231,8 +231,7 @@ def scan(paths: tuple[str, ...], **options: Any) -> int:
     from kpolicy.cli.outputs import pair
     from kpolicy.cli.plugins import host_of, report_plugin_problems
     from kpolicy.cli.problems import report_problems
-    from kpolicy.compat import with_custom_checks
-    from kpolicy.engine.settings import effective_config
+    from kpolicy.compat import configured
 
     host = host_of(options["disabled"])
     outputs = pair(options["formats"], options["outputs"], host.reporters())
@@ -244,8 +243,7 @@ def scan(paths: tuple[str, ...], **options: Any) -> int:
 
     def prepare() -> tuple[ScanRequest, Toolbox]:
         request = request_of(paths, options)
-        toolbox = host.toolbox()
-        toolbox, config = with_custom_checks(toolbox, effective_config(request, toolbox))
+        toolbox, config = configured(request, host.toolbox())
         request = replace(request, config=config)
         if options["live"]:
             request, toolbox = with_cluster(request, toolbox, config, options)
@@ -477,15 +475,9 @@ def _say_stats(report: Report) -> None:
 
 
 def _status(report: Report, request: ScanRequest) -> int:
-    from kpolicy.engine.outcome import FINDINGS, OK, exit_status
+    from kpolicy.engine.outcome import FINDINGS, OK, status_of
 
     assert request.config is not None
-    status = exit_status(
-        report,
-        fail_on=request.fail_on or request.config.fail_on,
-        enforced=None if request.fail_on else request.config.guards,
-        skip_invalid=request.skip_invalid,
-        fail_if_nothing_scanned=request.fail_if_nothing_scanned,
-    )
+    status = status_of(report, request, request.config)
     # Writing a baseline accepts what was found.
     return OK if status == FINDINGS and request.write_baseline else status

@@ -6,9 +6,19 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from kpolicy.config.model import Config
-    from kpolicy.engine.request import Toolbox
+    from kpolicy.engine.request import ScanRequest, Toolbox
 
-__all__ = ["with_custom_checks"]
+__all__ = ["configured", "with_custom_checks"]
+
+
+def configured(request: ScanRequest, toolbox: Toolbox) -> tuple[Toolbox, Config]:
+    """Return the toolbox and the configuration of a scan, customChecks made policies that run.
+
+    Raises as `effective_config` and `with_custom_checks` do.
+    """
+    from kpolicy.engine.settings import effective_config
+
+    return with_custom_checks(toolbox, effective_config(request, toolbox))
 
 
 def with_custom_checks(toolbox: Toolbox, config: Config) -> tuple[Toolbox, Config]:

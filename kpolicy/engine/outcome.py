@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from kpolicy.config.model import FailOn
+from kpolicy.config.model import Config, FailOn
 from kpolicy.findings import Report
+
+if TYPE_CHECKING:
+    from kpolicy.engine.request import ScanRequest
 
 OK = 0
 FINDINGS = 1
@@ -13,6 +17,17 @@ FAILED = 2
 
 _RANK = {"info": 0, "warning": 1, "error": 2}
 _THRESHOLD = {**_RANK, "never": 3}
+
+
+def status_of(report: Report, request: ScanRequest, config: Config) -> int:
+    """Return the exit status of a scan by a request and its configuration."""
+    return exit_status(
+        report,
+        fail_on=request.fail_on or config.fail_on,
+        enforced=None if request.fail_on else config.guards,
+        skip_invalid=request.skip_invalid,
+        fail_if_nothing_scanned=request.fail_if_nothing_scanned,
+    )
 
 
 def exit_status(

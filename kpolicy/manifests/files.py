@@ -11,7 +11,7 @@ import stat
 
 from kpolicy.location import SourceLocation
 from kpolicy.manifests.charts import set_templates_aside
-from kpolicy.manifests.loader import refusal
+from kpolicy.manifests.loader import read_bytes, refusal
 from kpolicy.manifests.model import (
     Discovery,
     Invalid,
@@ -116,15 +116,17 @@ class _Walk:
     def tree(self) -> None:
         self.real_target = os.path.realpath(self.target)
         self.directory(self.target, self.real_target, "", self.show(self.target))
+        if not self.links and not self.aside:
+            return
+        root = tree_root(self.target)
         if self.links:
-            root = tree_root(self.target)
             self.real_files = {os.path.realpath(file.filename) for file in self.files}
             while self.links:
                 links, self.links = sorted(self.links), []
                 for path, relative in links:
                     self.link(path, relative, root)
         if self.aside:
-            self.hidden(tree_root(self.target))
+            self.hidden(root)
 
     def directory(self, path: str, real: str, relative: str, shown: str) -> None:
         """Add the files below the directory `path`; `relative` is "" or ends in a slash."""
@@ -194,20 +196,19 @@ class _Walk:
             if self.excluded and self.excluded.covers(relative):
                 continue
             try:
-                status = os.stat(path, follow_symlinks=False)
-                if not stat.S_ISREG(status.st_mode) or os.path.realpath(path) in self.real_files:
-                    continue
-                if status.st_size <= self.options.limits.file_bytes:
-                    with open(path, "rb") as stream:  # noqa: PTH123
-                        if not may_be_kubernetes(relative, stream.read()):
-                            continue
+                status = os.lstat(path)
             except FileNotFoundError:
                 continue  # removed, and git not yet told
             except OSError as error:
                 self.refuse(path, _stat_problem(error))
                 continue
-            numbers = numbers_of(status)
-            self.files.append(ManifestFile(self.show(path), path, status.st_size, numbers=numbers))
+            if not stat.S_ISREG(status.st_mode) or os.path.realpath(path) in self.real_files:
+                continue
+            file = ManifestFile(self.show(path), path, status.st_size, numbers=numbers_of(status))
+            data = read_bytes(file, self.options.limits)
+            # What cannot be read is said where it is loaded, as of any other file.
+            if isinstance(data, Invalid) or may_be_kubernetes(relative, data):
+                self.files.append(file)
 
     def link(self, path: str, relative: str, root: str) -> None:
         """Follow one symbolic link, if it stays in the tree and leads to something new."""
