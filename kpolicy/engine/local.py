@@ -15,7 +15,6 @@ from kpolicy.engine.request_object import request_of
 from kpolicy.engine.rows import Pending, RowMaker
 from kpolicy.engine.tally import Seen, Tally, content_of
 from kpolicy.manifests.model import Invalid, Limits, ManifestFile
-from kpolicy.policy.matching import Test
 from kpolicy.records import dataclass
 from kpolicy.relations.context import JoinContext
 from kpolicy.snapshot.resource import Resource, resource_from
@@ -134,7 +133,6 @@ class LocalEvaluator:
         self.needs_request = any("request" in u.compiled.references for u in plan.units)
         rows = guess and plan.joins
         self.maker = RowMaker(plan, settings.everything, at_hand) if rows else None
-        self._met: dict[tuple[str, str, str, bool, str], tuple[tuple[Unit, Test | None], ...]] = {}
 
     def run(self, resource: Resource, placer: Placer, tally: Tally) -> None:
         """Evaluate one resource and add what was found to `tally`."""
@@ -145,7 +143,8 @@ class LocalEvaluator:
         if self.needs_request:
             bindings["request"] = request_of(resource, plan.kinds, operation, settings.user)
         noted = False
-        for unit, test in self._meeting(resource, False, operation):
+        for unit in plan.meeting(resource, False):
+            test = unit.matcher.test_for(operation)
             if test is not None and not test(resource):
                 pass_over(unit, resource, placer, tally, settings.everything)
                 continue
@@ -159,19 +158,6 @@ class LocalEvaluator:
         if noted or plan.joins or settings.everything or settings.unused:
             note_annotations(resource, tally)
 
-    def _meeting(
-        self, resource: Resource, joins: bool, operation: str
-    ) -> tuple[tuple[Unit, Test | None], ...]:
-        """Return the units that may meet a resource, with what else it must pass."""
-        key = (resource.api_version, resource.kind, resource.decoding, joins, operation)
-        found = self._met.get(key)
-        if found is None:
-            found = self._met[key] = tuple(
-                (unit, unit.matcher.test_for(operation))
-                for unit in self.plan.meeting(resource, joins)
-            )
-        return found
-
     def _guess(
         self,
         maker: RowMaker,
@@ -182,7 +168,8 @@ class LocalEvaluator:
         tally: Tally,
     ) -> None:
         pending: list[Pending] = []
-        for unit, test in self._meeting(resource, True, operation):
+        for unit in self.plan.meeting(resource, True):
+            test = unit.matcher.test_for(operation)
             if test is not None and not test(resource):
                 pass_over(unit, resource, placer, tally, self.settings.everything)
                 continue

@@ -7,7 +7,6 @@ the bodies may stay away. Every answer costs what it holds, not what the snapsho
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kpolicy.relations.filed import Card, Drawer, Filed, Ref
@@ -133,9 +132,7 @@ class RelationIndex:
     def of(cls, relation: Relation, snapshot: Snapshot) -> RelationIndex:
         """Return the index over all resources of `snapshot`."""
         filer = Filer(relation, snapshot.kinds)
-        groups = [g for kind, g in snapshot.by_written_kind.items() if filer.concerns(*kind)]
-        ordered = groups[0] if len(groups) == 1 else sorted(chain.from_iterable(groups))
-        return cls._made(relation, filer, ((r, filer.file(r)) for _, r in ordered))
+        return cls._made(relation, filer, ((r, filer.file(r)) for r in snapshot.resources))
 
     @classmethod
     def from_entries(cls, relation: Relation, filed: Iterable[tuple[Ref, Filed]]) -> RelationIndex:

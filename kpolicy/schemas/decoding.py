@@ -222,12 +222,6 @@ class _Shape:
     fields: dict[str, _Shape] = field(default_factory=dict)
     rest: _Shape | None = None
     """Of the values of a map, or of a list's items."""
-    good: set[str | int] = field(default_factory=set)
-    """Texts and numbers that are known to fit; many manifests say the same."""
-
-
-#: How many values of one field are remembered.
-_MOST_GOOD = 1_000
 
 
 class Decoder:
@@ -309,21 +303,11 @@ class Decoder:
 def _is_clean(value: dict[str, Any], shape: _Shape) -> bool:
     """Return whether nothing in `value` needs a second look: true of every good manifest."""
     fields, rest = shape.fields, shape.rest
-    if not fields and rest is not None and rest.exact is str:
-        # Labels and their kin.
-        for item in value.values():
-            if type(item) is not str:
-                break
-        else:
-            return True
     for key, item in value.items():
         inner = fields.get(key, rest)
         if inner is None:
             continue
-        each = type(item)
-        if each is inner.exact:
-            continue
-        if (each is str or each is int) and item in inner.good:
+        if type(item) is inner.exact:
             continue
         if type(item) is FrozenDict:
             if inner.kind == "any" or (inner.kind == "object" and _is_clean(item, inner)):
@@ -335,8 +319,6 @@ def _is_clean(value: dict[str, Any], shape: _Shape) -> bool:
             return False
         if item is None or not _fits(item, inner):
             return False
-        if (each is str or each is int) and len(inner.good) < _MOST_GOOD:
-            inner.good.add(item)
     return True
 
 

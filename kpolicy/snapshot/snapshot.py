@@ -8,7 +8,7 @@ derived, not built again, for the next.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import NamedTuple, Protocol, Self, TypeVar, cast
 
@@ -96,14 +96,13 @@ _BY_BODY = _LookupBy(lambda r: (id(r.body),))
 class Snapshot:
     """An immutable set of resources. Made by `Snapshot.of`."""
 
-    __slots__ = ("_digest", "_files", "_resources", "_views", "_written", "kinds", "world")
+    __slots__ = ("_digest", "_files", "_resources", "_views", "kinds", "world")
 
     kinds: Kinds
     world: World
     _files: Layered[str, tuple[Resource, ...]]
     _views: dict[Hashable, Derivable]
     _resources: tuple[Resource, ...] | None
-    _written: Mapping[tuple[str, str], Sequence[tuple[int, Resource]]] | None
     _digest: str
 
     def __init__(self) -> None:
@@ -146,7 +145,7 @@ class Snapshot:
     ) -> Snapshot:
         self = object.__new__(cls)
         self._files, self.kinds, self.world = files, kinds, world
-        self._views, self._resources, self._written, self._digest = {}, None, None, ""
+        self._views, self._resources, self._digest = {}, None, ""
         return self
 
     # What it holds
@@ -158,17 +157,6 @@ class Snapshot:
             files = self._files
             self._resources = tuple(r for path in sorted(files) for r in files[path])
         return self._resources
-
-    @property
-    def by_written_kind(self) -> Mapping[tuple[str, str], Sequence[tuple[int, Resource]]]:
-        """The resources by the apiVersion and kind that is written, each with its place in the
-        order of all."""
-        if self._written is None:
-            groups: dict[tuple[str, str], list[tuple[int, Resource]]] = {}
-            for place, r in enumerate(self.resources):
-                groups.setdefault((r.api_version, r.kind), []).append((place, r))
-            self._written = groups
-        return self._written
 
     @property
     def files(self) -> Mapping[str, tuple[Resource, ...]]:
