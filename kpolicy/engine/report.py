@@ -67,14 +67,14 @@ def make_report(
     if findings is None:
         findings = finish(tally.findings, {policy.id: policy for policy in ran.policies})
     numbered = findings
-    relative = relative_to(config.root)
     if not config.trusted and config.paths_exclude:
-        numbered, tally = _without_excluded(numbered, tally, config, relative)
+        numbered, tally = _without_excluded(numbered, tally, config, ran.files)
     if any(file.rendered is not None for file in ran.files.values()):
         from kpolicy.engine.rendering import traced_findings, traced_tally
 
         numbered = traced_findings(numbered, ran.files)
         tally = traced_tally(tally, ran.files)
+    relative = relative_to(config.root)
     if config.overrides:
         config = replace(config, suppressions=as_suppressions(config))
     baseline, theirs = frozenset[str](), False
@@ -159,14 +159,16 @@ def _without_excluded(
     numbered: Sequence[tuple[Finding, Anchor]],
     tally: Tally,
     config: Config,
-    relative: Callable[[str], str],
+    files: Mapping[str, ManifestFile],
 ) -> tuple[Sequence[tuple[Finding, Anchor]], Tally]:
     """Return what counts where a tree excludes paths that only enforced policies look at."""
     hit = excludes(config.paths_exclude)
     assert hit is not None
+    relative = relative_to(config.root)
 
     def counts(path: str) -> bool:
-        return not hit(relative(path), "")
+        file = files.get(path)
+        return not hit(relative(path), "" if file is None else file.filename)
 
     kept = [
         (finding, anchor)

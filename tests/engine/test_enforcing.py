@@ -90,6 +90,12 @@ def test_the_exit_status_is_not_the_tree_s_either(fail_on: str, tree: Path) -> N
     assert exit_status(free, fail_on=fail_on, enforced=guards) == 0  # type: ignore[arg-type]
 
 
+def test_absolute_paths_are_excluded_for_the_tree_s_own_policies(tree: Path) -> None:
+    """As kube-linter's `ignorePaths` has them."""
+    write(tree, {".kpolicy.yaml": f"paths: {{exclude: ['{tree}/apps/**']}}"})
+    assert told(gate(tree)) == {"acme-owned warning"}
+
+
 def test_broken_files_of_excluded_paths_stay_excluded(tree: Path) -> None:
     write(tree, {".kpolicy.yaml": "paths: {exclude: [vendor]}", "vendor/b.yaml": "kind: [\n"})
     assert gate(tree).invalid == ()
