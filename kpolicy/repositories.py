@@ -190,14 +190,14 @@ def on_a_cluster(request: ScanRequest, toolbox: Toolbox) -> Scanner:
     def scanner(repositories: Sequence[Repository]) -> Iterator[tuple[Repository, Scanned]]:
         from distributed import as_completed
 
-        from kpolicy.engine.cluster import connected
+        from kpolicy.engine.cluster import connected, shared_among
 
         if toolbox.factory is None:
             raise UsageError(Problem("--cluster: plugins that live in this process cannot travel"))
         bare = replace(request, jobs=1, progress=None, config=None, cluster="")
         parcel = pickle.dumps((plain(bare), toolbox.factory, os.getcwd()), -1)  # noqa: PTH109
         with connected(request.cluster) as client:
-            (shared,) = client.scatter([parcel], broadcast=True)
+            shared = shared_among(client, parcel)
             tasks = {
                 client.submit(_scan_on_worker, shared, each.path, pure=False): each
                 for each in repositories

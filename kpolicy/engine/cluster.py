@@ -129,7 +129,7 @@ def _run(client: Client, work: Work) -> Tally:
     files = work.discovery.files
     count = max(1, sum(file.size for file in files) // _SHARD_BYTES)
     shards = shards_of(files, count)
-    (shared,) = client.scatter([parcel], broadcast=True)
+    shared = shared_among(client, parcel)
     futures = [
         client.submit(evaluate_shard, shared, tuple(_with_bytes(shard, work)), pure=False)
         for shard in shards
@@ -144,6 +144,15 @@ def _run(client: Client, work: Work) -> Tally:
     return whole
 
 
+def shared_among(client: Client, parcel: bytes) -> Any:
+    """Return the future of what all tasks are given.
+
+    It is a task, not scattered data: Dask drops copies, and of what was lost with a worker it works
+    out again only what tasks yield.
+    """
+    return client.submit(bytes, parcel, pure=False)
+
+
 def _is_shuffled(work: Work) -> bool:
     """Return whether the workers join too: much input, and nobody asks for what passed."""
     size = sum(file.size for file in work.discovery.files)
@@ -153,9 +162,9 @@ def _is_shuffled(work: Work) -> bool:
 def gathered(client: Client, futures: Sequence[Any], work: Work, stage: str = "") -> list[Any]:
     """Return what the tasks yielded, unpickled, in their order; progress is told of a `stage`.
 
-    Raises `UsageError` where a worker has other policies.
+    Raises `UsageError` where a worker has other policies, and where the cluster gave up.
     """
-    from distributed import as_completed
+    from distributed import CancelledError, KilledWorker, as_completed
 
     numbers = {future: number for number, future in enumerate(futures)}
     done: dict[int, Any] = {}
@@ -167,6 +176,10 @@ def gathered(client: Client, futures: Sequence[Any], work: Work, stage: str = ""
             except _Unlike as error:
                 hint = "-p and the configuration must name files that the workers can read"
                 raise UsageError(Problem(f"--cluster: {error}", None, hint)) from None
+            except (CancelledError, KilledWorker) as error:
+                hint = "the logs of the scheduler and of the workers say why; or scan without it"
+                message = f"--cluster: {work.request.cluster} gave up: {error}"
+                raise UsageError(Problem(message, None, hint)) from None
             if work.request.progress is not None and stage:
                 work.request.progress(stage, total * len(done) // len(futures), total)
     except BaseException:

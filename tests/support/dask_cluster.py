@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,6 +61,15 @@ def dask_cluster(folder: Path) -> Iterator[DaskCluster]:
             yield DaskCluster(address, tuple(workers))
         finally:
             process.communicate(timeout=60)
+
+
+def restarted_a_worker(folder: Path) -> bool:
+    """Return whether the cluster of a folder says, within some seconds, that it did so."""
+    for _ in range(200):
+        if "Restarting worker" in (folder / "stderr").read_text():
+            return True
+        time.sleep(0.1)
+    return False
 
 
 def run_scan(
