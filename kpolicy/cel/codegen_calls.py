@@ -36,6 +36,7 @@ from kpolicy.cel.support import (
     small_result,
 )
 from kpolicy.cel.types import DURATION, TIMESTAMP
+from kpolicy.cel.values import INT_MAX, INT_MIN
 
 #: Types whose values do not grow; a function's result of another type may be large.
 _FIXED: Final = frozenset(
@@ -93,7 +94,7 @@ class Calls(Emitter):
         operands = [self.atom(self.value(argument)) for argument in args]
         codes = [operand.code for operand in operands]
         if callee.cost is not None and (self.loops or callee.cost == "product"):
-            self.emit(ast.Expr(call(self.fixed(refuse_large), *codes)))
+            self.refuse_dear(operands)
         contexts = {overload.needs_context for overload in callee.overloads}
         if len(contexts) == 2:
             arguments = ast.List(codes, ast.Load())
@@ -103,9 +104,20 @@ class Calls(Emitter):
         table = self.fixed(ByClass(callee, single=len(codes) == 1))
         given = [name("context"), *codes] if True in contexts else codes
         made = call(subscript(table, key), *given)
-        if all(overload.result.name in _FIXED for overload in callee.overloads):
+        if all(o.parts or o.result.name in _FIXED for o in callee.overloads):
             return Value(made)
         return Value(call(self.fixed(small_result if self.loops else fair_result), made))
+
+    def refuse_dear(self, operands: list[Value]) -> None:
+        """Surrender where a call's operands are large; one short text is seen to be none here."""
+        codes = [operand.code for operand in operands]
+        refuse: ast.stmt = ast.Expr(call(self.fixed(refuse_large), *codes))
+        if len(operands) == 1:
+            size = compare(call(self.fixed(len), codes[0]), ast.Lt(), constant(LARGE_IN_LOOP))
+            tests = [class_is(codes[0], self.fixed(str)), size]
+            short = tests[1] if self.kind_of(operands[0]) == "string" else _all(tests)
+            refuse = ast.If(negated(short), [refuse], [])
+        self.emit(refuse)
 
     # Comparisons
 
@@ -209,6 +221,11 @@ class Calls(Emitter):
             made = self.atom(Value(ast.BinOp(a.code, ast.Add(), b.code), "string"))
             self.refuse_longer(made, LARGE)
             return made
+        if self.kind_of(a) == self.kind_of(b) == "int":
+            made = self.atom(Value(ast.BinOp(a.code, ast.Add(), b.code), "int"))
+            bounds = [constant(INT_MIN), made.code, constant(INT_MAX)]
+            self.unless(ast.Compare(bounds[0], [ast.LtE(), ast.LtE()], bounds[1:]))
+            return made
         return Value(call(self.fixed(small_add), a.code, b.code))
 
     def index(self, operand: Node, key: Node) -> Value:
@@ -266,23 +283,20 @@ class Calls(Emitter):
 
     def matched(self, receiver: Node, regex: Node) -> Value:
         """Emit `matches`: a constant pattern is compiled once."""
-        from kpolicy.cel.library.standard import matches, pattern
+        from kpolicy.cel.library.standard import Found, matches, pattern
 
         value = self.value(receiver)
         known = regex.value if isinstance(regex, Constant) else None
         if type(known) is not str:
             return Value(call(self.fixed(matches), value.code, self.value(regex).code), "bool")
         try:
-            search = pattern(known).search
+            found = Found(pattern(known))
         except CelError:
             return Value(call(self.fixed(matches), value.code, constant(known)), "bool")
         value = self.require(self.hold(receiver, value), "string")
         if self.loops:
             self.refuse_longer(value, LARGE_IN_LOOP)
-        # On bytes RE2 need not count characters, which takes twice as long as the search itself.
-        encoded = call(ast.Attribute(value.code, "encode", ast.Load()))
-        found = call(self.fixed(search), encoded)
-        return Value(compare(found, ast.IsNot(), constant(None)), "bool")
+        return Value(subscript(self.fixed(found), value.code), "bool")
 
     def converted(self, operand: Node) -> Value:
         """Emit `string(operand)`."""
@@ -312,6 +326,10 @@ _SPECIAL: Final[dict[tuple[str, int], Callable[..., Value]]] = {
     ("string", 1): Calls.converted,
     ("dyn", 1): Calls.dynamic,
 }
+
+
+def _all(tests: list[ast.expr]) -> ast.expr:
+    return ast.BoolOp(ast.And(), tests)
 
 
 def _literal_strings(node: Node) -> frozenset[str] | None:

@@ -40,7 +40,7 @@ def fingerprint(libraries: Iterable[Library]) -> bytes:
         for function in library.functions:
             declared.append(function.name)
             for each in function.overloads:
-                flags = f"{each.member}{each.needs_context}{each.cost}{each.settled}"
+                flags = f"{each.member}{each.needs_context}{each.cost}{each.settled}{each.parts}"
                 declared += (each.id, flags, each.result.name)
                 declared += [parameter.name for parameter in each.parameters]
         digest.update("\0".join(declared).encode())
@@ -99,6 +99,7 @@ def written(programs: Iterable[tuple[Program, Sequence[str]]]) -> str:
 def _named(value: Any) -> Carried:
     """Return how a value that code carries is found again. Raises `Unwritable`."""
     from kpolicy.cel.dispatch import Callee, TypeOf
+    from kpolicy.cel.library.standard import Found
     from kpolicy.cel.support import ByClass, OverBudget
     from kpolicy.cel.types import Type
 
@@ -116,8 +117,8 @@ def _named(value: Any) -> Carried:
         return ("strings", *sorted(value))
     if isinstance(value, MethodType) and isinstance(value.__self__, Callee):
         return ("invoke", *_called(value.__self__))
-    if isinstance(value, MethodType) and hasattr(value.__self__, "pattern"):
-        return ("search", value.__self__.pattern)
+    if isinstance(value, Found):
+        return ("found", value.compiled.pattern)
     module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", "")
     try:
         if module is not None and _at(module, name) == value:
@@ -163,10 +164,11 @@ def _restored_error(budget: int, line: int, column: int, *, source: str, **_: An
     return OverBudget(budget, line, column, source)
 
 
-def _restored_search(pattern: str, **_: Any) -> Any:
+def _restored_found(pattern: str, **_: Any) -> Any:
+    from kpolicy.cel.library.standard import Found
     from kpolicy.cel.library.standard import pattern as compiled
 
-    return compiled(pattern).search
+    return Found(compiled(pattern))
 
 
 def _restored_type(text: str, **_: Any) -> Any:
@@ -184,7 +186,7 @@ _RESTORED: Mapping[str, Callable[..., Any]] = {
     "by class": _restored_by_class,
     "invoke": _restored_invoke,
     "over budget": _restored_error,
-    "search": _restored_search,
+    "found": _restored_found,
     "type": _restored_type,
     "type of": _restored_type_of,
     "none": lambda **_: NONE,

@@ -199,6 +199,12 @@ def _member(
     return Function(name, (overload,), doc)
 
 
+def _part(name: str, result: Type, implementation: Any, doc: str = "") -> Function:
+    """Return a function that reads a part of an object."""
+    overload = Overload(f"kpolicy_{name}", (DYN,), result, implementation, True, True, parts=True)
+    return Function(name, (overload,), doc)
+
+
 def _relation_function(
     name: str, result: Type, implementation: Any, doc: str, *more: Overload
 ) -> Function:
@@ -315,21 +321,19 @@ def library() -> Library:
                 _has_pod_template,
                 doc="Whether there is a pod template; an absent struct counts as present.",
             ),
-            _member("podTemplate", MAP_DYN, _pod_template, doc="The pod template; {} if none."),
-            _member("podSpec", MAP_DYN, _pod_spec, doc="The pod spec; {} if none."),
-            _member(
-                "podLabels", MAP_DYN, _pod_labels, doc="The pod template's labels; {} if none."
-            ),
-            _member("containers", LIST_DYN, _field("containers"), doc="The regular containers."),
-            _member("initContainers", LIST_DYN, _field("initContainers")),
-            _member("ephemeralContainers", LIST_DYN, _field("ephemeralContainers")),
-            _member(
+            _part("podTemplate", MAP_DYN, _pod_template, "The pod template; {} if none."),
+            _part("podSpec", MAP_DYN, _pod_spec, "The pod spec; {} if none."),
+            _part("podLabels", MAP_DYN, _pod_labels, "The pod template's labels; {} if none."),
+            _part("containers", LIST_DYN, _field("containers"), "The regular containers."),
+            _part("initContainers", LIST_DYN, _field("initContainers")),
+            _part("ephemeralContainers", LIST_DYN, _field("ephemeralContainers")),
+            _part(
                 "allContainers",
                 LIST_DYN,
                 _all_containers,
-                doc="Init, regular, ephemeral containers.",
+                "Init, regular, ephemeral containers.",
             ),
-            _member("volumes", LIST_DYN, _field("volumes"), doc="The volumes of the pod spec."),
+            _part("volumes", LIST_DYN, _field("volumes"), "The volumes of the pod spec."),
             _member(
                 "effectiveNamespace",
                 STRING,

@@ -147,7 +147,7 @@ def library() -> Library:
                 (
                     Overload(
                         "kpolicy_podLabel", (DYN, STRING), STRING, _pod_label,
-                        member=True, needs_context=True,
+                        member=True, needs_context=True, parts=True,
                     ),
                 ),
                 'A label of the pod template, else of the workload; "" if neither has the key.',

@@ -356,6 +356,32 @@ def _search(value: str, regex: str) -> bool:
 _found: Final = lru_cache(maxsize=4096)(_search)
 
 
+class Found(dict[str, bool]):
+    """Whether a constant pattern is found in a text; short texts are remembered."""
+
+    __slots__ = ("compiled",)
+
+    def __init__(self, compiled: Any) -> None:
+        super().__init__()
+        self.compiled = compiled
+
+    def __missing__(self, text: str) -> bool:
+        # On bytes RE2 need not count characters, which takes twice as long as the search itself.
+        found = self.compiled.search(text.encode()) is not None
+        if len(text) < _SHORT:
+            if len(self) >= _KEPT:
+                self.clear()
+            self[text] = found
+        return found
+
+    def __repr__(self) -> str:
+        return f"whether {self.compiled.pattern!r} is found, by text"
+
+
+#: So many answers of a pattern are remembered.
+_KEPT: Final = 1_000
+
+
 #: Implementations by (name, number of arguments with the receiver).
 FUNCTIONS: Final[Mapping[tuple[str, int], Callable[..., Any]]] = {
     ("size", 1): size,
