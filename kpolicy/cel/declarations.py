@@ -33,8 +33,8 @@ class Overload:
       `Program.functions`, and it is never folded.
     - `settled`: the name of a function with this signature alone. A call that the checker settled
       on this overload is renamed to it: for what values at run time cannot tell (see `settle`).
-    - `parts`: the result is a part of an argument, a list of its parts, or something else that is no
-      larger than the input: results of calls are weighed elsewhere, these are not.
+    - `parts`: the result is a part of an argument, a list of its parts, or something else that is
+      no larger than the input: results of other calls are weighed, these are not.
     - `cost`: how much an evaluation is charged for: None = constant; "size" = linear in the
       sizes of string, bytes and list arguments; "product" = their product (e.g. matches, sets).
     """

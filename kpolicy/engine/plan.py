@@ -21,7 +21,7 @@ from kpolicy.policy.compiled import CompileContext, CompiledPolicy, Question, co
 from kpolicy.policy.matching import Matcher
 from kpolicy.policy.model import Policy
 from kpolicy.policy.params import resolve
-from kpolicy.policy.programs import Patience
+from kpolicy.policy.programs import Patience, share
 from kpolicy.records import dataclass
 from kpolicy.snapshot.kinds import Kinds
 
@@ -204,6 +204,7 @@ def make_plan(
         problems.extend(found)
         if compiled is not None:
             mutating.append(admission_unit(compiled, kinds, len(mutating), given))
+    share(p for unit in units if not unit.compiled.joins for p in unit.compiled.asked())
     _check_param_names(request, catalogue)
     if wrong_params:
         raise ConfigError(*wrong_params)

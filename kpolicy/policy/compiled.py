@@ -98,6 +98,13 @@ class CompiledPolicy:
         """The policy's id."""
         return self.policy.id
 
+    def asked(self) -> Iterator[Any]:
+        """Yield the programs that nearly every evaluation runs."""
+        yield from (program for _, program in self.conditions)
+        yield from self.variables.values()
+        for v in self.validations:
+            yield v.test if v.items is None else v.items
+
     def programs(self) -> Iterator[Any]:
         """Yield all of its programs."""
         yield from (program for _, program in self.conditions)

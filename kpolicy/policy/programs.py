@@ -8,7 +8,7 @@ evaluation saves some 10 us).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -34,7 +34,9 @@ class Patience:
 class LazyProgram:
     """A `Program` in waiting. `evaluate` is replaced as it learns: first tree, then code."""
 
-    __slots__ = ("_make", "_patience", "_prepared", "_program", "evaluate", "names", "source")
+    __slots__ = (
+        "_make", "_patience", "_prepared", "_program", "evaluate", "last", "names", "source",
+    )  # fmt: skip
 
     evaluate: Callable[..., Any]
 
@@ -55,6 +57,8 @@ class LazyProgram:
         self._program = program
         self._prepared = prepared
         """Gives the code of the program, if there is some without its tree."""
+        self.last: Last | None = None
+        """What `share` gave it."""
         self.evaluate = self._first
 
     @property
@@ -76,8 +80,8 @@ class LazyProgram:
     def _first(self, bindings: Mapping[str, Any], context: Any = None) -> Any:
         prepared = None if self._prepared is None else self._prepared(self)
         if prepared is not None:
-            self.evaluate = prepared
-            return prepared(bindings, context)
+            self.evaluate = function = self._sharing(prepared)
+            return function(bindings, context)
         program = self.program
         exactly = program.evaluate_exactly
         left = self._patience.walks
@@ -86,11 +90,51 @@ class LazyProgram:
             nonlocal left
             left -= 1
             if left <= 0:
-                self.evaluate = program.evaluate
+                self.evaluate = self._sharing(program.evaluate)
             return exactly(bindings, context)
 
         self.evaluate = walk
         return walk(bindings, context)
 
+    def _sharing(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a function of this program that first looks at what its like gave."""
+        last = self.last
+        if last is None:
+            return function
+
+        def evaluate(bindings: Mapping[str, Any], context: Any = None) -> Any:
+            body = bindings["object"]
+            if last[0] is body and last[1] is context:
+                return last[2]
+            value = function(bindings, context)
+            last[:] = (body, context, value)
+            return value
+
+        return evaluate
+
     def __repr__(self) -> str:
         return f"LazyProgram({self.source!r})"
+
+
+#: The object that programs of one source were last evaluated for, the context, and the value.
+Last = list[Any]
+
+
+def share(programs: Iterable[Any]) -> None:
+    """Have programs that ask the same of an object alone evaluated once for each object.
+
+    Only for policies that need nothing but their own resource: what others answer may change for
+    one and the same object. Programs that are no `LazyProgram` are left as they are.
+    """
+    known: dict[str, LazyProgram] = {}
+    for program in programs:
+        if not isinstance(program, LazyProgram):
+            continue
+        source = program.source
+        first = known.setdefault(source, program)
+        others = {*first.names, *program.names} - {"object"}
+        if first is program or any(name in source for name in others):
+            continue
+        if first.last is None:
+            first.last = [None, None, None]
+        program.last = first.last
