@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from kpolicy.engine.evaluate import Surroundings, Unit, Verdict, evaluate
-from kpolicy.engine.findings import Placer
+from kpolicy.engine.findings import EVERY, Placer
 from kpolicy.engine.lazy import Library
 from kpolicy.engine.local import Settings, add_findings, admission, pass_over
 from kpolicy.engine.plan import Plan
@@ -212,7 +212,7 @@ def join_whole(
     """Run the join phase over resources whose bodies are at hand."""
     snapshot = Snapshot.of(tally.resources, plan.kinds, world)
     evaluator = JoinEvaluator(plan, settings, snapshot, reads=reads)
-    placer = Placer(dict(files))
+    placer = Placer(dict(files), dict.fromkeys(tally.plain, EVERY))
     for resource in snapshot.resources:
         before = tally.evaluations
         evaluator.run(resource, placer, tally)
@@ -258,7 +258,7 @@ def join_rows(
     evaluator = JoinEvaluator(plan, settings, snapshot, bits=bits, reads=reads)
     from kpolicy.engine.workers import settle_in_two
 
-    placer = Placer(dict(files), library.plain)
+    placer = Placer(dict(files), dict.fromkeys(tally.plain, EVERY))
     settle_in_two(evaluator, [pair for pair in pairs if evaluator.is_open(*pair)], placer, tally)
     if anew:
         _evaluate_anew(evaluator, anew, placer, tally)

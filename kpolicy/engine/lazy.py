@@ -122,8 +122,6 @@ class Library:
     def __init__(self, files: Mapping[str, ManifestFile], limits: Limits) -> None:
         self._files = files
         self._limits = limits
-        self.plain: dict[str, frozenset[int]] = {}
-        """Of the files that were read, the documents whose lines tell where everything stands."""
         self._kept: OrderedDict[str, dict[tuple[int, str], FrozenDict]] = OrderedDict()
 
     def fetcher(
@@ -152,7 +150,6 @@ class Library:
 
             file = self._files.get(path)
             loaded = LoadedFile(path) if file is None else load(file, self._limits)
-            self.plain[path] = loaded.plain
             kept = self._kept[path] = {(d.index, d.pointer): d.body for d in loaded.documents}
             if len(self._kept) > _KEPT_FILES:
                 self._kept.popitem(last=False)

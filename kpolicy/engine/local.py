@@ -96,6 +96,8 @@ def local_phase(
         placer = Placer({file.path: file}, {file.path: loaded.plain})
         prints = prints_of(document.body for document in loaded.documents)
         tally.prints += prints
+        if loaded.plain.issuperset(document.index for document in loaded.documents):
+            tally.plain.add(file.path)
         for document in loaded.documents:
             resource = resource_from(document, plan.kinds)
             evaluator.run(resource, placer, tally)
