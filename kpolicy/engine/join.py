@@ -230,17 +230,15 @@ def join_rows(
 ) -> None:
     """Run the join phase over rows: keys first, a body only where it must be."""
     library = Library(files, settings.limits)
-    by_place = {}
-    resources = []
-    definitions = {}
-    for row in tally.rows:
-        resource = row.resource(library)
-        resources.append(resource)
-        by_place[row.path, row.document, row.pointer, row.scope] = row
-        if row.custom is not None:
-            definitions[resource] = row.custom
-    snapshot = Snapshot.of(resources, plan.kinds, world, definitions)
-    pairs = [(r, by_place[r.path, r.document, r.pointer, r.scope]) for r in snapshot.resources]
+    rows = {row.resource(library): row for row in tally.rows}
+    definitions = {resource: row.custom for resource, row in rows.items() if row.custom is not None}
+    snapshot = Snapshot.of(rows, plan.kinds, world, definitions)
+    if snapshot.kinds is plan.kinds:
+        pairs = [(resource, rows[resource]) for resource in snapshot.resources]
+    else:
+        # Some have another key now, and are other objects.
+        by_place = {(row.path, row.document, row.pointer, row.scope): row for row in tally.rows}
+        pairs = [(r, by_place[r.path, r.document, r.pointer, r.scope]) for r in snapshot.resources]
     changed = changed_scopes(snapshot.kinds, plan.kinds)
     anew: list[Resource] = []
     if changed:
@@ -253,7 +251,8 @@ def join_rows(
         if tally.relations is not None and number not in tally.relations:
             # Nothing that is open asks for it.
             continue
-        snapshot.adopt(relation, RelationIndex.from_entries(relation, filed[number]))
+        index = RelationIndex.from_entries(relation, filed[number], in_order=True)
+        snapshot.adopt(relation, index)
     bits = {resource: row.bits for resource, row in pairs if row.bits}
     evaluator = JoinEvaluator(plan, settings, snapshot, bits=bits, reads=reads)
     from kpolicy.engine.workers import settle_in_two

@@ -124,24 +124,20 @@ class Library:
         self._limits = limits
         self._kept: OrderedDict[str, dict[tuple[int, str], FrozenDict]] = OrderedDict()
 
-    def fetcher(
-        self, path: str, document: int, pointer: str, fallback: Fetch, namespace: str = ""
-    ) -> Fetch:
-        """Return what reads one object; `fallback` serves where the file has changed meanwhile.
+    def body(
+        self, path: str, document: int, pointer: str, namespace: str = ""
+    ) -> FrozenDict | None:
+        """Return the body of one object, None where the file has changed and it is gone.
 
         `namespace` is the one that the object is known to be in, be it written there or not.
         """
-
-        def fetch() -> Mapping[str, Any]:
-            found = self._bodies(path).get((document, pointer))
-            if found is None:
-                return fallback()
-            metadata = found.get("metadata")
-            if namespace and isinstance(metadata, dict) and not metadata.get("namespace"):
-                return in_namespace(found, namespace)
-            return found
-
-        return fetch
+        found = self._bodies(path).get((document, pointer))
+        if found is None:
+            return None
+        metadata = found.get("metadata")
+        if namespace and isinstance(metadata, dict) and not metadata.get("namespace"):
+            return in_namespace(found, namespace)
+        return found
 
     def _bodies(self, path: str) -> dict[tuple[int, str], FrozenDict]:
         kept = self._kept.get(path)

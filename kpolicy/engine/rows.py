@@ -71,21 +71,9 @@ class Row(NamedTuple):
     def resource(self, library: Library) -> Resource:
         """Return the resource, its body still away."""
 
-        def skeleton() -> FrozenDict:
-            """The file changed since it was read: what is known for sure."""
-            metadata = {"name": self.name, "namespace": self.namespace}
-            known = FrozenDict({k: v for k, v in metadata.items() if v})
-            body: FrozenDict = FrozenDict(
-                {"apiVersion": self.api_version, "kind": self.kind, "metadata": known}
-            )
-            return body
-
         body = self.body
         if body is None:
-            fetch = library.fetcher(
-                self.path, self.document, self.pointer, skeleton, self.namespace
-            )
-            body = LazyBody.of(self.mark, fetch)
+            body = LazyBody.of(self.mark, lambda: self._fetched(library))
         return Resource(
             self.api_version,
             self.kind,
@@ -99,6 +87,16 @@ class Row(NamedTuple):
             self.scope,
             self.problems,
         )
+
+    def _fetched(self, library: Library) -> Mapping[str, Any]:
+        """Return the body, read again."""
+        found = library.body(self.path, self.document, self.pointer, self.namespace)
+        if found is not None:
+            return found
+        # The file changed since it was read: this is known for sure.
+        metadata = {"name": self.name, "namespace": self.namespace}
+        known = FrozenDict({k: v for k, v in metadata.items() if v})
+        return {"apiVersion": self.api_version, "kind": self.kind, "metadata": known}
 
 
 def relations_of(plan: Plan) -> tuple[Relation, ...]:

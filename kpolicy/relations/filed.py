@@ -47,7 +47,10 @@ class Filed(NamedTuple):
     bridges: tuple[Entry, ...] = ()
 
     def __bool__(self) -> bool:
-        return any(tuple(self))
+        return tuple.__ne__(self, _EMPTY)
+
+
+_EMPTY = ((), (), (), (), ())
 
 
 class Card(NamedTuple):

@@ -135,10 +135,16 @@ class RelationIndex:
         return cls._made(relation, filer, ((r, filer.file(r)) for r in snapshot.resources))
 
     @classmethod
-    def from_entries(cls, relation: Relation, filed: Iterable[tuple[Ref, Filed]]) -> RelationIndex:
-        """Return the index over entries that were computed elsewhere (see `Filer`), in any
-        order."""
-        return cls._made(relation, None, sorted(filed, key=lambda pair: pair[0].order))
+    def from_entries(
+        cls, relation: Relation, filed: Iterable[tuple[Ref, Filed]], *, in_order: bool = False
+    ) -> RelationIndex:
+        """Return the index over entries that were computed elsewhere (see `Filer`).
+
+        `in_order` = they come in the order of resources; else they are brought into it.
+        """
+        if not in_order:
+            filed = sorted(filed, key=lambda pair: pair[0].order)
+        return cls._made(relation, None, filed)
 
     @classmethod
     def _made(

@@ -71,6 +71,8 @@ class Resource:
     @property
     def order(self) -> tuple[object, ...]:
         """What makes the order of resources total: path, document, place in the document, scope."""
+        if not self.pointer:
+            return (self.path, self.document, (), self.scope)
         pointer = tuple((int(p) if p.isdigit() else -1, p) for p in self.pointer.split("/")[1:])
         return (self.path, self.document, pointer, self.scope)
 

@@ -10,9 +10,11 @@ import pytest
 
 from kpolicy import cel
 from kpolicy.engine.lazy import LazyBody, Library
+from kpolicy.engine.rows import Row
 from kpolicy.errors import FrozenError
 from kpolicy.frozen import FrozenDict, FrozenList, pack_position
 from kpolicy.manifests.model import Limits, ManifestFile
+from kpolicy.snapshot.resource import ResourceKey
 
 CONTENT = FrozenDict({"kind": "Pod", "items": FrozenList([1, 2])})
 
@@ -82,17 +84,21 @@ def test_a_library_reads_each_file_once_and_forgets_the_oldest():
     text = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n---\napiVersion: v1\nkind: Pod\n"
     files = {f"{n}.yaml": ManifestFile(f"{n}.yaml", data=text.encode()) for n in range(40)}
     library = Library(files, Limits())
-    first = library.fetcher("0.yaml", 0, "", dict)()
+    first = library.body("0.yaml", 0, "")
+    assert first is not None
     assert first["metadata"]["name"] == "a"
-    assert library.fetcher("0.yaml", 0, "", dict)() is first
-    assert "metadata" not in library.fetcher("0.yaml", 1, "", dict)()
+    assert library.body("0.yaml", 0, "") is first
+    assert "metadata" not in (library.body("0.yaml", 1, "") or {})
     for n in range(40):
-        library.fetcher(f"{n}.yaml", 0, "", dict)()
-    assert library.fetcher("0.yaml", 0, "", dict)() is not first
+        library.body(f"{n}.yaml", 0, "")
+    assert library.body("0.yaml", 0, "") is not first
 
 
-def test_a_file_that_changed_meanwhile_gives_what_is_known():
+def test_of_a_file_that_changed_meanwhile_the_row_is_known():
     library = Library({"a.yaml": ManifestFile("a.yaml", data=b"# empty now\n")}, Limits())
-    known = FrozenDict({"kind": "Pod"})
-    assert library.fetcher("a.yaml", 0, "", lambda: known)() is known
-    assert library.fetcher("gone.yaml", 0, "", lambda: known)() is known
+    for path in ("a.yaml", "gone.yaml"):
+        assert library.body(path, 0, "") is None
+        key = ResourceKey("", "Pod", "team", "a")
+        row = Row("v1", "Pod", "team", "a", key, path, 0, "", "", 1 << 24, (), (), frozenset(), ())
+        known = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a", "namespace": "team"}}
+        assert row.resource(library).body == known
