@@ -36,7 +36,7 @@ def print_of(body: Any) -> bytes:
 
 def prints_of(bodies: Iterable[Any]) -> bytes:
     """Return what stands for each of some resources, one after the other."""
-    return b"".join([print_of(body) for body in bodies])
+    return b"".join(map(print_of, bodies))
 
 
 def digest_of(prints: bytes | bytearray) -> str:

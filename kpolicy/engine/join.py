@@ -72,14 +72,14 @@ class JoinEvaluator:
 
     def run(self, resource: Resource, placer: Placer, tally: Tally) -> None:
         """Evaluate every join policy that meets a resource."""
-        units = self.plan.meeting(resource, True)
-        if not units:
+        operation = admission(resource, self.settings)[2]
+        met = self.plan.meeting(resource, True, operation)
+        if not met:
             return
         if self.reads is not None:
             self.reads.begin(resource.path)
-        bindings, operation = self.bindings(resource)
-        for unit in units:
-            test = unit.matcher.test_for(operation)
+        bindings, _ = self.bindings(resource)
+        for unit, test in met:
             if test is not None and not test(resource):
                 pass_over(unit, resource, placer, tally, self.settings.everything)
                 continue

@@ -92,12 +92,13 @@ def local_phase(
         tally.invalid += loaded.invalid
         tally.skipped += loaded.skipped
         tally.notes += loaded.notes
-        tally.documents += len({d.index for d in loaded.documents})
-        placer = Placer({file.path: file}, {file.path: loaded.plain})
-        prints = prints_of(document.body for document in loaded.documents)
-        tally.prints += prints
-        if loaded.plain.issuperset(document.index for document in loaded.documents):
+        numbers = {document.index for document in loaded.documents}
+        tally.documents += len(numbers)
+        if numbers <= loaded.plain:
             tally.plain.add(file.path)
+        placer = Placer({file.path: file}, {file.path: loaded.plain})
+        prints = prints_of([document.body for document in loaded.documents])
+        tally.prints += prints
         for document in loaded.documents:
             resource = resource_from(document, plan.kinds)
             evaluator.run(resource, placer, tally)
@@ -131,33 +132,39 @@ class LocalEvaluator:
     ) -> None:
         self.plan = plan
         self.settings = settings
+        self.everything = settings.everything
         self.context = JoinContext(Snapshot.of((), plan.kinds), relations=plan.relations)
         self.needs_request = any("request" in u.compiled.references for u in plan.units)
-        rows = guess and plan.joins
-        self.maker = RowMaker(plan, settings.everything, at_hand) if rows else None
+        joins = plan.joins
+        self.maker = RowMaker(plan, settings.everything, at_hand) if guess and joins else None
+        self.annotated = joins or settings.everything or settings.unused
+        """Whether annotations count where nothing was found, too."""
 
     def run(self, resource: Resource, placer: Placer, tally: Tally) -> None:
         """Evaluate one resource and add what was found to `tally`."""
-        plan, settings = self.plan, self.settings
-        self.context.resource = resource
+        plan, settings, context, everything = (
+            self.plan, self.settings, self.context, self.everything
+        )  # fmt: skip
+        context.resource = resource
         new, old, operation = admission(resource, settings)
         bindings: dict[str, Any] = {"object": new, "oldObject": old, "namespaceObject": None}
         if self.needs_request:
             bindings["request"] = request_of(resource, plan.kinds, operation, settings.user)
         noted = False
-        for unit in plan.meeting(resource, False):
-            test = unit.matcher.test_for(operation)
+        met = plan.meeting(resource, False, operation)
+        tally.evaluations += len(met)
+        for unit, test in met:
             if test is not None and not test(resource):
-                pass_over(unit, resource, placer, tally, settings.everything)
+                tally.evaluations -= 1
+                pass_over(unit, resource, placer, tally, everything)
                 continue
-            tally.evaluations += 1
-            verdicts = evaluate(unit, resource, bindings, self.context, None, settings.everything)
+            verdicts = evaluate(unit, resource, bindings, context, None, everything)
             if verdicts:
                 noted = True
-                add_findings(unit, resource, verdicts, placer, tally, settings.everything)
+                add_findings(unit, resource, verdicts, placer, tally, everything)
         if self.maker is not None:
             self._guess(self.maker, resource, bindings, operation, placer, tally)
-        if noted or plan.joins or settings.everything or settings.unused:
+        if noted or self.annotated:
             note_annotations(resource, tally)
 
     def _guess(
@@ -170,8 +177,7 @@ class LocalEvaluator:
         tally: Tally,
     ) -> None:
         pending: list[Pending] = []
-        for unit in self.plan.meeting(resource, True):
-            test = unit.matcher.test_for(operation)
+        for unit, test in self.plan.meeting(resource, True, operation):
             if test is not None and not test(resource):
                 pass_over(unit, resource, placer, tally, self.settings.everything)
                 continue

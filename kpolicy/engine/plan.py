@@ -18,7 +18,7 @@ from kpolicy.frozen import freeze
 from kpolicy.location import SourceLocation
 from kpolicy.policy.catalogue import Catalogue, build, shown
 from kpolicy.policy.compiled import CompileContext, CompiledPolicy, Question, compile_policy
-from kpolicy.policy.matching import Matcher
+from kpolicy.policy.matching import Matcher, Test
 from kpolicy.policy.model import Policy
 from kpolicy.policy.params import resolve
 from kpolicy.policy.programs import Patience, share
@@ -46,15 +46,22 @@ class Plan:
     """When the programs are turned into code."""
     mutating: tuple[Unit, ...] = ()
     """Policies that change objects: checked with the others, and no part of a scan."""
-    _by_kind: dict[tuple[str, str, str, bool], tuple[Unit, ...]] = field(default_factory=dict)
+    _by_kind: dict[tuple[str, str, str, bool, str], tuple[tuple[Unit, Test | None], ...]] = field(
+        default_factory=dict
+    )
 
-    def meeting(self, resource: Resource, joins: bool) -> tuple[Unit, ...]:
-        """Return the units, local or join, that may meet resources of this kind and decoding."""
-        key = (resource.api_version, resource.kind, resource.decoding, joins)
+    def meeting(
+        self, resource: Resource, joins: bool, operation: str
+    ) -> tuple[tuple[Unit, Test | None], ...]:
+        """Return the units, local or join, that may meet resources of this kind and decoding.
+
+        Each comes with what else a resource must pass under the operation; None = nothing.
+        """
+        key = (resource.api_version, resource.kind, resource.decoding, joins, operation)
         found = self._by_kind.get(key)
         if found is None:
             found = self._by_kind[key] = tuple(
-                unit
+                (unit, unit.matcher.test_for(operation))
                 for unit in self.units
                 if unit.compiled.joins == joins and unit.matcher.may_meet(resource)
             )
