@@ -11,9 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kpolicy import cel
+from kpolicy.cel.declarations import Function, Library, Overload
 from kpolicy.cel.errors import CelError
+from kpolicy.cel.library import standard
 from kpolicy.cel.nodes import Bind, Call, Comprehension, Constant, Identifier, Select
 from kpolicy.cel.program import Program
+from kpolicy.cel.support import fair_result
 from kpolicy.cel.types import DYN
 
 CHECK_A = "has(object.spec.replicas) && object.spec.replicas >= 3"
@@ -90,6 +93,46 @@ def test_a_constant_that_fails_fails_only_when_it_is_evaluated() -> None:
     assert program.evaluate({"object": {"x": 1}}) is True
     with pytest.raises(CelError):
         program.evaluate({"object": {"x": 2}})
+
+
+def test_a_constant_pattern_is_asked_once_of_a_short_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    searched: list[bytes] = []
+
+    class Counting:
+        pattern = "b+"
+
+        def search(self, text: bytes) -> object:
+            searched.append(text)
+            return re.search(b"b+", text)
+
+    monkeypatch.setattr(standard, "_KEPT", 3)
+    found = standard.Found(Counting())
+    long = "ab" * 500
+    assert [found[text] for text in ("ab", "ac", "ab", long, long)] == [
+        True, False, True, True, True,
+    ]  # fmt: skip
+    assert searched == [b"ab", b"ac", long.encode(), long.encode()]
+    assert [found[text] for text in "cdeb"] == [False, False, False, True]
+    assert len(found) <= 3
+
+
+def test_a_sum_of_sizes_is_one_of_python_and_an_overflow_an_error() -> None:
+    assert " + " in code_of("size(object.a) + size(object.b)")
+    program = DECLARED.compile("size(object) + 9223372036854775807", check=False)
+    assert program.evaluate({"object": []}) == 9223372036854775807
+    with pytest.raises(CelError, match="overflow"):
+        program.evaluate({"object": [1]})
+
+
+@pytest.mark.parametrize("parts", [True, False])
+def test_a_part_of_the_input_is_not_weighed(parts: bool) -> None:
+    overload = Overload("first", (DYN,), DYN, lambda value: value[0], parts=parts)
+    library = Library("t", (Function("first", (overload,)),))
+    program = cel.Environment({"object": DYN}, (library,)).compile("first(object)")
+    assert program.evaluate({"object": ["x"]}) == "x"
+    generated = program.generated()
+    assert generated is not None
+    assert (fair_result in generated.constants.values()) is not parts
 
 
 def test_no_comprehension_variable_leaks_between_evaluations() -> None:

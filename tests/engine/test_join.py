@@ -98,6 +98,24 @@ def test_a_missing_target_stands_where_it_is_named_and_says_how_certain_it_is(tm
     assert finding.certainty == "unknowable"
 
 
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_plain_file_is_not_read_again_for_the_place_of_a_join_finding(
+    tmp_path, monkeypatch, jobs
+):
+    spec = """
+        match: {kinds: [Deployment]}
+        validations:
+          - expression: "!object.isRelated('shared-volume-claim')"
+            message: shares
+            at: object.metadata.name
+    """
+    files = {f"{n}.yaml": mounting(f"n{n}") for n in range(8)}
+    root = write(tmp_path / "in", files)
+    monkeypatch.setattr("kpolicy.manifests.places.locate_many", None)
+    findings = run(root, policy("p", spec), jobs=jobs).findings
+    assert [at(finding)[1] for finding in findings] == [3] * 8
+
+
 def test_each_process_count_gives_the_same_report(tmp_path, monkeypatch):
     """Bodies stay in the workers and come back only where a policy looks: nobody can tell."""
     from kpolicy.engine import cores

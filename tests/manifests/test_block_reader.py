@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kpolicy.manifests import block_reader
 from kpolicy.manifests.block_reader import read_block
 from kpolicy.manifests.model import Limits
 from kpolicy.manifests.text import decode, split
@@ -314,3 +315,22 @@ def test_hostile_lines_take_linear_time(line: str) -> None:
     start = time.perf_counter()
     read_block(f"{line}\n", Limits())
     assert time.perf_counter() - start < 1
+
+
+def test_what_is_remembered_of_lines_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hostile file, all of whose lines differ, is forgotten again; long lines are not kept."""
+    monkeypatch.setattr(block_reader, "_MEMO_SIZE", 50)
+    text = "".join(f"key{n}: value{n}\n" for n in range(120))
+    expected = {f"key{n}": f"value{n}" for n in range(120)}
+    for _ in range(2):
+        assert read_block(text, Limits()) == (expected, False)
+    assert read_block("a: " + "x" * 500 + "\n", Limits()) == ({"a": "x" * 500}, False)
+    assert len(block_reader._lines) <= 50
+    assert len(block_reader._values) <= 50
+    assert max(map(len, block_reader._lines)) <= block_reader._MEMO_TEXT
+
+
+@pytest.mark.parametrize("line", ["- - a", "-", "- ", "yes: 1", "? a", "a", "a: b: c", "---"])
+def test_a_line_that_is_not_read_here_is_remembered_as_such(line: str) -> None:
+    for _ in range(2):
+        assert read_block(f"x: 1\n{line}\n", Limits()) is None

@@ -156,7 +156,7 @@ class _Work:
         for each in held.values():
             touched.update(each)
         again = shift.places(state.readers.files(touched)) | set(shift.changed)
-        todo = again - loaded.keys()
+        todo = (again | self.looked_at_before(again)) - loaded.keys()
         while True:
             if len(loaded) + len(todo) > self.most:
                 return None
@@ -183,6 +183,21 @@ class _Work:
             noted.evaluations,
             loaded.keys(),
         )
+
+    def looked_at_before(self, again: Iterable[int]) -> set[int]:
+        """Return the files that hold what the joins of some files looked at in the last scan.
+
+        They will look at much the same: one evaluation is saved for each time that a file is found
+        to be missing.
+        """
+        state, shift = self.state, self.shift
+        assert state.read is not None and state.holders is not None
+        marks: set[int] = set()
+        for position in (*shift.removed, *(shift.origins[n] for n in again)):
+            if position >= 0:
+                marks.update(state.read.of(position))
+        found = shift.places(state.holders.files(marks))
+        return found if len(found) <= self.most else set()
 
     def evaluate(
         self, snapshot: Snapshot, again: Iterable[int], marks: Marks

@@ -49,6 +49,21 @@ def test_a_change_of_a_file_looks_at_no_other(tmp_path, monkeypatch, box):
     assert replace(report, timings={}) == tree.scan(cached=False)
 
 
+def test_what_was_looked_at_before_is_at_hand_for_one_evaluation(tmp_path, monkeypatch, box):
+    """Files that a join looks at are not found one after the other, by evaluating again."""
+    monkeypatch.setattr(rescan, "_PART", 1)
+    tree = Tree(tmp_path / "tree", 1)
+    session = Session(lambda: (tree.request(), box))
+    session.report()
+    rounds = []
+    evaluate = rescan._Work.evaluate
+    monkeypatch.setattr(rescan._Work, "evaluate", lambda *all_: rounds.append(1) or evaluate(*all_))
+    for path in tree.files():
+        path.write_text("# new\n" + path.read_text())
+        session.report([str(path)])
+    assert 0 < len(rounds) <= len(tree.files())
+
+
 def test_a_failure_is_followed_by_a_report_from_scratch(tmp_path, box):
     """A configuration is broken in the middle of an edit, and mended."""
     tree = Tree(tmp_path / "tree", 1)
