@@ -73,16 +73,19 @@ def local_phase(
     files: Iterable[ManifestFile],
     keep_bodies: bool = True,
     at_hand: bool = False,
+    evaluator: LocalEvaluator | None = None,
 ) -> Tally:
     """Load files, evaluate the local policies on every resource in them, and return all of it.
 
     With `keep_bodies` the resources are returned whole; else as rows, the join policies guessed at;
     `at_hand` = these rows stay in this process, and bodies that may be needed stay with them.
+    `evaluator`, made for the same of these, has learnt in other files which guesses are worth it.
     """
     from kpolicy.manifests import load
 
     tally = Tally()
-    evaluator = LocalEvaluator(plan, settings, guess=not keep_bodies, at_hand=at_hand)
+    if evaluator is None:
+        evaluator = LocalEvaluator(plan, settings, guess=not keep_bodies, at_hand=at_hand)
     for file in files:
         digest = b""
         if settings.remember:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from kpolicy.config.model import Config
 from kpolicy.engine.collector import without_collector
-from kpolicy.engine.local import Settings, local_phase
+from kpolicy.engine.local import LocalEvaluator, Settings, local_phase
 from kpolicy.engine.plan import Plan
 from kpolicy.engine.request import ScanRequest, Toolbox, ToolboxFactory
 from kpolicy.engine.tally import Tally
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from kpolicy.snapshot.resource import Resource
 
 #: Shards for each process: enough that all end at about the same time.
-_SHARDS_EACH = 12
+_SHARDS_EACH = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +127,13 @@ def parallel_phase(
         _start(plan, settings, shards, claims, toolbox, request, config) for _ in range(others)
     ]
     done: dict[int, Tally] = {}
+    here = _evaluations(plan, settings, at_hand=True)
     try:
         with without_collector():
             read = 0
             for number in claims:
                 shard = shards[number]
-                done[number] = _here(plan, settings, shard)
+                done[number] = here(shard)
                 if request.progress is not None:
                     # The others are as fast, for all that is known.
                     read += len(shard.files) * (1 + others)
@@ -142,7 +143,7 @@ def parallel_phase(
                     done.update(worker.results())
             for shard in shards:
                 if shard.number not in done:
-                    done[shard.number] = _here(plan, settings, shard)
+                    done[shard.number] = here(shard)
     except BaseException:
         for worker in workers:
             if worker is not None:
@@ -156,8 +157,14 @@ def parallel_phase(
     return whole
 
 
-def _here(plan: Plan, settings: Settings, shard: Shard) -> Tally:
-    return local_phase(plan, settings, shard.files, keep_bodies=False, at_hand=True)
+def _evaluations(plan: Plan, settings: Settings, at_hand: bool) -> Callable[[Shard], Tally]:
+    """Return what evaluates one shard after the other, by one evaluator: it learns from each."""
+    evaluator = LocalEvaluator(plan, settings, guess=True, at_hand=at_hand)
+
+    def evaluated(shard: Shard) -> Tally:
+        return local_phase(plan, settings, shard.files, False, at_hand, evaluator)
+
+    return evaluated
 
 
 class _Worker:
@@ -320,8 +327,9 @@ def _work(
 
     def results() -> Iterator[tuple[int, Tally]]:
         plan = source.plan() if isinstance(source, Recipe) else source
+        evaluated = _evaluations(plan, settings, at_hand=False)
         for number in claims:
-            yield number, local_phase(plan, settings, shards[number].files, keep_bodies=False)
+            yield number, evaluated(shards[number])
 
     _send(results, sender)
 
