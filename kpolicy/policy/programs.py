@@ -104,7 +104,8 @@ class LazyProgram:
 
         def evaluate(bindings: Mapping[str, Any], context: Any = None) -> Any:
             body = bindings["object"]
-            if last[0] is body and last[1] is context:
+            # The object of a deletion is null, for every resource.
+            if last[0] is body and last[1] is context and body is not None:
                 return last[2]
             value = function(bindings, context)
             last[:] = (body, context, value)

@@ -6,6 +6,8 @@ from __future__ import annotations
 import pytest
 from scan_kit import at, deployment, policy, run, service, told, write
 
+from kpolicy.engine.speculate import GuessContext
+
 CLAIM = "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: data, namespace: shop}\n"
 
 
@@ -96,6 +98,28 @@ def test_a_missing_target_stands_where_it_is_named_and_says_how_certain_it_is(tm
     write(root, {"broken.yaml": "kind: [\n"})
     (finding,) = run(root, policy("p", spec)).findings
     assert finding.certainty == "unknowable"
+
+
+def test_a_process_learns_once_which_guesses_are_worth_it(tmp_path, monkeypatch):
+    """A policy turns on the answer: after some resources the other guess is left out, for good."""
+    spec = """
+        match: {kinds: [Deployment]}
+        validations:
+          - expression: "object.isRelated('shared-volume-claim')"
+    """
+    files = {f"{n}.yaml": mounting(f"n{n}", f"c{n % 40}") for n in range(80)}
+    root = write(tmp_path / "in", files)
+    alone = run(root, policy("p", spec), jobs=1)
+    guessed = []
+    begin = GuessContext.begin
+    monkeypatch.setattr(
+        GuessContext, "begin", lambda self, *all_: guessed.append(all_[2]) or begin(self, *all_)
+    )
+    monkeypatch.setattr("kpolicy.engine.cores._WORTH_A_PROCESS", 1)
+    monkeypatch.setattr("kpolicy.engine.workers._start", lambda *_: None)
+    together = run(root, policy("p", spec), jobs=2)
+    assert together.findings == alone.findings
+    assert 0 < guessed.count(False) <= 20
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
@@ -335,14 +359,14 @@ def test_where_forking_is_unsafe_workers_make_their_own_plan(tmp_path, monkeypat
     monkeypatch.setattr(
         workers._Worker, "results", lambda self: seen.append(results(self)) or seen[-1]
     )
-    here = workers._here
+    here = workers.local_phase
 
     def slowly(*args):
         """Leave something for the worker, which begins with its imports."""
         time.sleep(0.2)
         return here(*args)
 
-    monkeypatch.setattr(workers, "_here", slowly)
+    monkeypatch.setattr(workers, "local_phase", slowly)
     done = threading.Event()
     thread = threading.Thread(target=done.wait)
     thread.start()

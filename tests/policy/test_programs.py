@@ -65,6 +65,10 @@ def test_a_name_that_one_of_them_binds_is_no_word_of_the_other() -> None:
     assert evaluations("object.value > 0 && item > 5", *bindings, names=(*NAMES, "item")) == 4
 
 
+def test_null_is_the_object_of_every_deletion() -> None:
+    assert evaluations("object == null", {"object": None}, {"object": None}) == 4
+
+
 def test_a_failure_is_no_answer_to_keep() -> None:
     counted = Counted("object.missing")
     programs = [lazy(counted, "object.missing") for _ in range(2)]
