@@ -104,11 +104,12 @@ class LazyProgram:
 
         def evaluate(bindings: Mapping[str, Any], context: Any = None) -> Any:
             body = bindings["object"]
+            asked, under, value = last[0]
             # The object of a deletion is null, for every resource.
-            if last[0] is body and last[1] is context and body is not None:
-                return last[2]
+            if asked is body and under is context and body is not None:
+                return value
             value = function(bindings, context)
-            last[:] = (body, context, value)
+            last[0] = (body, context, value)
             return value
 
         return evaluate
@@ -117,8 +118,9 @@ class LazyProgram:
         return f"LazyProgram({self.source!r})"
 
 
-#: The object that programs of one source were last evaluated for, the context, and the value.
-Last = list[Any]
+#: The object that programs of one source were last evaluated for, the context, and the value: one
+#: item, so that threads (a Dask worker has some) see what belongs together.
+Last = list[tuple[Any, Any, Any]]
 
 
 def share(programs: Iterable[Any]) -> None:
@@ -131,11 +133,12 @@ def share(programs: Iterable[Any]) -> None:
     for program in programs:
         if not isinstance(program, LazyProgram):
             continue
-        source = program.source
-        first = known.setdefault(source, program)
+        first = known.setdefault(program.source, program)
+        if first is program:
+            continue
         others = {*first.names, *program.names} - {"object"}
-        if first is program or any(name in source for name in others):
+        if any(name in program.source for name in others):
             continue
         if first.last is None:
-            first.last = [None, None, None]
+            first.last = [(None, None, None)]
         program.last = first.last
