@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, cast
 
@@ -52,20 +51,16 @@ def _identity(resource: Resource) -> str:
     return f"{resource.group}|{resource.kind}|{resource.namespace}|{name}"
 
 
-#: All the documents of a file.
-EVERY = range(sys.maxsize)
-
-
 class Placer:
     """Finds places in files; reads a file again only for a scalar, which carries no place.
 
-    `plain` has the documents of each file whose text need not even be read as YAML again, by path.
+    `plain` has the documents of each file whose text need not even be read as YAML again.
     """
 
     def __init__(
         self,
         files: dict[str, ManifestFile],
-        plain: Mapping[str, Container[int]] = MappingProxyType({}),
+        plain: Mapping[str, frozenset[int]] = MappingProxyType({}),
     ) -> None:
         self._files = files
         self._plain = plain

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from kpolicy.engine.evaluate import Surroundings, Unit, Verdict, evaluate
-from kpolicy.engine.findings import EVERY, Placer
+from kpolicy.engine.findings import Placer
 from kpolicy.engine.lazy import Library
 from kpolicy.engine.local import Settings, add_findings, admission, pass_over
 from kpolicy.engine.plan import Plan
@@ -72,13 +72,13 @@ class JoinEvaluator:
 
     def run(self, resource: Resource, placer: Placer, tally: Tally) -> None:
         """Evaluate every join policy that meets a resource."""
-        operation = admission(resource, self.settings)[2]
-        met = self.plan.meeting(resource, True, operation)
+        admitted = admission(resource, self.settings)
+        met = self.plan.meeting(resource, True, admitted[2])
         if not met:
             return
         if self.reads is not None:
             self.reads.begin(resource.path)
-        bindings, _ = self.bindings(resource)
+        bindings = self._bound(resource, *admitted)
         for unit, test in met:
             if test is not None and not test(resource):
                 pass_over(unit, resource, placer, tally, self.settings.everything)
@@ -121,8 +121,11 @@ class JoinEvaluator:
 
     def bindings(self, resource: Resource) -> tuple[dict[str, Any], str]:
         """Return what expressions about a resource can read, and the operation."""
+        admitted = admission(resource, self.settings)
+        return self._bound(resource, *admitted), admitted[2]
+
+    def _bound(self, resource: Resource, new: Any, old: Any, operation: str) -> dict[str, Any]:
         namespace = self.snapshot.namespace_of(resource) if self.needs_namespace else None
-        new, old, operation = admission(resource, self.settings)
         bindings: dict[str, Any] = {
             "object": new,
             "oldObject": old,
@@ -131,7 +134,7 @@ class JoinEvaluator:
         if self.needs_request:
             kinds, user = self.snapshot.kinds, self.settings.user
             bindings["request"] = request_of(resource, kinds, operation, user)
-        return bindings, operation
+        return bindings
 
     def evaluate(
         self,
@@ -212,7 +215,7 @@ def join_whole(
     """Run the join phase over resources whose bodies are at hand."""
     snapshot = Snapshot.of(tally.resources, plan.kinds, world)
     evaluator = JoinEvaluator(plan, settings, snapshot, reads=reads)
-    placer = Placer(dict(files), dict.fromkeys(tally.plain, EVERY))
+    placer = Placer(dict(files), tally.plain)
     for resource in snapshot.resources:
         before = tally.evaluations
         evaluator.run(resource, placer, tally)
@@ -257,7 +260,7 @@ def join_rows(
     evaluator = JoinEvaluator(plan, settings, snapshot, bits=bits, reads=reads)
     from kpolicy.engine.workers import settle_in_two
 
-    placer = Placer(dict(files), dict.fromkeys(tally.plain, EVERY))
+    placer = Placer(dict(files), tally.plain)
     settle_in_two(evaluator, [pair for pair in pairs if evaluator.is_open(*pair)], placer, tally)
     if anew:
         _evaluate_anew(evaluator, anew, placer, tally)

@@ -73,48 +73,9 @@ def local_phase(
     files: Iterable[ManifestFile],
     keep_bodies: bool = True,
     at_hand: bool = False,
-    evaluator: LocalEvaluator | None = None,
 ) -> Tally:
-    """Load files, evaluate the local policies on every resource in them, and return all of it.
-
-    With `keep_bodies` the resources are returned whole; else as rows, the join policies guessed at;
-    `at_hand` = these rows stay in this process, and bodies that may be needed stay with them.
-    `evaluator`, made for the same of these, has learnt in other files which guesses are worth it.
-    """
-    from kpolicy.manifests import load
-
-    tally = Tally()
-    if evaluator is None:
-        evaluator = LocalEvaluator(plan, settings, guess=not keep_bodies, at_hand=at_hand)
-    for file in files:
-        digest = b""
-        if settings.remember:
-            file, digest = _fingered(file, settings.limits)
-            before = tally.documents, tally.resource_count, tally.evaluations
-        loaded = load(file, settings.limits)
-        tally.invalid += loaded.invalid
-        tally.skipped += loaded.skipped
-        tally.notes += loaded.notes
-        numbers = {document.index for document in loaded.documents}
-        tally.documents += len(numbers)
-        if numbers <= loaded.plain:
-            tally.plain.add(file.path)
-        placer = Placer({file.path: file}, {file.path: loaded.plain})
-        prints = prints_of([document.body for document in loaded.documents])
-        tally.prints += prints
-        for document in loaded.documents:
-            resource = resource_from(document, plan.kinds)
-            evaluator.run(resource, placer, tally)
-            tally.resource_count += 1
-            if keep_bodies:
-                tally.resources.append(resource)
-        if not loaded.commented:
-            tally.uncommented.add(file.path)
-        if settings.remember:
-            after = tally.documents, tally.resource_count, tally.evaluations
-            counts = (now - then for now, then in zip(after, before, strict=True))
-            tally.seen.append(Seen(file.path, digest, loaded.commented, prints, *counts))
-    return tally
+    """Evaluate files as `LocalEvaluator.over` does, with bodies kept or guesses made instead."""
+    return LocalEvaluator(plan, settings, guess=not keep_bodies, at_hand=at_hand).over(files)
 
 
 def _fingered(file: ManifestFile, limits: Limits) -> tuple[ManifestFile, bytes]:
@@ -128,14 +89,18 @@ def _fingered(file: ManifestFile, limits: Limits) -> tuple[ManifestFile, bytes]:
 
 
 class LocalEvaluator:
-    """Runs the local policies of a plan on one resource after another."""
+    """Runs the local policies of a plan on one resource after another.
+
+    With `guess` it guesses at the join policies too, and learns which guesses are worth it;
+    `at_hand` = what comes of it stays in this process, with the bodies that may be needed.
+    """
 
     def __init__(
         self, plan: Plan, settings: Settings, guess: bool = False, at_hand: bool = False
     ) -> None:
         self.plan = plan
         self.settings = settings
-        self.everything = settings.everything
+        self.keeps_bodies = not guess
         self.context = JoinContext(Snapshot.of((), plan.kinds), relations=plan.relations)
         self.needs_request = any("request" in u.compiled.references for u in plan.units)
         joins = plan.joins
@@ -143,11 +108,47 @@ class LocalEvaluator:
         self.annotated = joins or settings.everything or settings.unused
         """Whether annotations count where nothing was found, too."""
 
+    def over(self, files: Iterable[ManifestFile]) -> Tally:
+        """Load files, evaluate every resource in them, and return all of it.
+
+        Where nothing is guessed, the resources are returned whole; else as rows.
+        """
+        from kpolicy.manifests import load
+
+        settings = self.settings
+        tally = Tally()
+        for file in files:
+            digest = b""
+            if settings.remember:
+                file, digest = _fingered(file, settings.limits)
+                before = tally.documents, tally.resource_count, tally.evaluations
+            loaded = load(file, settings.limits)
+            tally.invalid += loaded.invalid
+            tally.skipped += loaded.skipped
+            tally.notes += loaded.notes
+            tally.documents += len({d.index for d in loaded.documents})
+            tally.plain[file.path] = loaded.plain
+            placer = Placer({file.path: file}, tally.plain)
+            prints = prints_of(document.body for document in loaded.documents)
+            tally.prints += prints
+            for document in loaded.documents:
+                resource = resource_from(document, self.plan.kinds)
+                self.run(resource, placer, tally)
+                tally.resource_count += 1
+                if self.keeps_bodies:
+                    tally.resources.append(resource)
+            if not loaded.commented:
+                tally.uncommented.add(file.path)
+            if settings.remember:
+                after = tally.documents, tally.resource_count, tally.evaluations
+                counts = (now - then for now, then in zip(after, before, strict=True))
+                tally.seen.append(Seen(file.path, digest, loaded.commented, prints, *counts))
+        return tally
+
     def run(self, resource: Resource, placer: Placer, tally: Tally) -> None:
         """Evaluate one resource and add what was found to `tally`."""
-        plan, settings, context, everything = (
-            self.plan, self.settings, self.context, self.everything
-        )  # fmt: skip
+        plan, settings, context = self.plan, self.settings, self.context
+        everything = settings.everything
         context.resource = resource
         new, old, operation = admission(resource, settings)
         bindings: dict[str, Any] = {"object": new, "oldObject": old, "namespaceObject": None}

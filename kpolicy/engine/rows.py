@@ -70,7 +70,6 @@ class Row(NamedTuple):
 
     def resource(self, library: Library) -> Resource:
         """Return the resource, its body still away."""
-
         body = self.body
         if body is None:
             body = LazyBody.of(self.mark, lambda: self._fetched(library))

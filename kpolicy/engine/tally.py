@@ -55,8 +55,8 @@ class Tally:
     """Of each file, where results are kept."""
     uncommented: set[str] = field(default_factory=set)
     """The paths of files that are known to hold no comment that suppresses anything."""
-    plain: set[str] = field(default_factory=set)
-    """The paths of files all of whose documents are plain (see `Placer`)."""
+    plain: dict[str, frozenset[int]] = field(default_factory=dict)
+    """The plain documents of each file (see `Placer`)."""
     prints: bytearray = field(default_factory=bytearray)
     """Of the resources (see `kpolicy.engine.digest`)."""
     digest: str = ""
@@ -79,7 +79,7 @@ class Tally:
         self.seen += other.seen
         self.prints += other.prints
         self.uncommented |= other.uncommented
-        self.plain |= other.plain
+        self.plain.update(other.plain)
         for path, marks in other.reads.items():
             self.reads.setdefault(path, set()).update(marks)
 
@@ -94,7 +94,7 @@ class Tally:
         return replace(
             self,
             seen=[],
-            plain=set(),
+            plain={},
             prints=bytearray(),
             digest=self.digested(),
             reads={},

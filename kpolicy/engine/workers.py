@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from kpolicy.config.model import Config
 from kpolicy.engine.collector import without_collector
-from kpolicy.engine.local import LocalEvaluator, Settings, local_phase
+from kpolicy.engine.local import LocalEvaluator, Settings
 from kpolicy.engine.plan import Plan
 from kpolicy.engine.request import ScanRequest, Toolbox, ToolboxFactory
 from kpolicy.engine.tally import Tally
@@ -127,13 +127,14 @@ def parallel_phase(
         _start(plan, settings, shards, claims, toolbox, request, config) for _ in range(others)
     ]
     done: dict[int, Tally] = {}
-    here = _evaluations(plan, settings, at_hand=True)
+    # One for all shards: it learns from each.
+    here = LocalEvaluator(plan, settings, guess=True, at_hand=True)
     try:
         with without_collector():
             read = 0
             for number in claims:
                 shard = shards[number]
-                done[number] = here(shard)
+                done[number] = here.over(shard.files)
                 if request.progress is not None:
                     # The others are as fast, for all that is known.
                     read += len(shard.files) * (1 + others)
@@ -143,7 +144,7 @@ def parallel_phase(
                     done.update(worker.results())
             for shard in shards:
                 if shard.number not in done:
-                    done[shard.number] = here(shard)
+                    done[shard.number] = here.over(shard.files)
     except BaseException:
         for worker in workers:
             if worker is not None:
@@ -155,16 +156,6 @@ def parallel_phase(
     for number in sorted(done):
         whole.add(done[number])
     return whole
-
-
-def _evaluations(plan: Plan, settings: Settings, at_hand: bool) -> Callable[[Shard], Tally]:
-    """Return what evaluates one shard after the other, by one evaluator: it learns from each."""
-    evaluator = LocalEvaluator(plan, settings, guess=True, at_hand=at_hand)
-
-    def evaluated(shard: Shard) -> Tally:
-        return local_phase(plan, settings, shard.files, False, at_hand, evaluator)
-
-    return evaluated
 
 
 class _Worker:
@@ -327,9 +318,9 @@ def _work(
 
     def results() -> Iterator[tuple[int, Tally]]:
         plan = source.plan() if isinstance(source, Recipe) else source
-        evaluated = _evaluations(plan, settings, at_hand=False)
+        evaluator = LocalEvaluator(plan, settings, guess=True)
         for number in claims:
-            yield number, evaluated(shards[number])
+            yield number, evaluator.over(shards[number].files)
 
     _send(results, sender)
 

@@ -359,14 +359,14 @@ def test_where_forking_is_unsafe_workers_make_their_own_plan(tmp_path, monkeypat
     monkeypatch.setattr(
         workers._Worker, "results", lambda self: seen.append(results(self)) or seen[-1]
     )
-    here = workers.local_phase
+    here = workers.LocalEvaluator.over
 
     def slowly(*args):
         """Leave something for the worker, which begins with its imports."""
         time.sleep(0.2)
         return here(*args)
 
-    monkeypatch.setattr(workers, "local_phase", slowly)
+    monkeypatch.setattr(workers.LocalEvaluator, "over", slowly)
     done = threading.Event()
     thread = threading.Thread(target=done.wait)
     thread.start()
