@@ -156,7 +156,10 @@ class _Work:
         for each in held.values():
             touched.update(each)
         again = shift.places(state.readers.files(touched)) | set(shift.changed)
-        todo = (again | self.looked_at_before(again)) - loaded.keys()
+        todo = again - loaded.keys()
+        before = self.looked_at_before(again)
+        if len(loaded.keys() | todo | before) <= self.most:
+            todo |= before - loaded.keys()
         while True:
             if len(loaded) + len(todo) > self.most:
                 return None
@@ -196,8 +199,7 @@ class _Work:
         for position in (*shift.removed, *(shift.origins[n] for n in again)):
             if position >= 0:
                 marks.update(state.read.of(position))
-        found = shift.places(state.holders.files(marks))
-        return found if len(found) <= self.most else set()
+        return shift.places(state.holders.files(marks))
 
     def evaluate(
         self, snapshot: Snapshot, again: Iterable[int], marks: Marks
