@@ -113,9 +113,11 @@ class Calls(Emitter):
         codes = [operand.code for operand in operands]
         refuse: ast.stmt = ast.Expr(call(self.fixed(refuse_large), *codes))
         if len(operands) == 1:
-            size = compare(call(self.fixed(len), codes[0]), ast.Lt(), constant(LARGE_IN_LOOP))
-            tests = [class_is(codes[0], self.fixed(str)), size]
-            short = tests[1] if self.kind_of(operands[0]) == "string" else _all(tests)
+            size = call(self.fixed(len), codes[0])
+            short: ast.expr = compare(size, ast.Lt(), constant(LARGE_IN_LOOP))
+            if self.kind_of(operands[0]) != "string":
+                text = class_is(codes[0], self.fixed(str))
+                short = ast.BoolOp(ast.And(), [text, short])
             refuse = ast.If(negated(short), [refuse], [])
         self.emit(refuse)
 
@@ -223,8 +225,8 @@ class Calls(Emitter):
             return made
         if self.kind_of(a) == self.kind_of(b) == "int":
             made = self.atom(Value(ast.BinOp(a.code, ast.Add(), b.code), "int"))
-            bounds = [constant(INT_MIN), made.code, constant(INT_MAX)]
-            self.unless(ast.Compare(bounds[0], [ast.LtE(), ast.LtE()], bounds[1:]))
+            limits = [made.code, constant(INT_MAX)]
+            self.unless(ast.Compare(constant(INT_MIN), [ast.LtE(), ast.LtE()], limits))
             return made
         return Value(call(self.fixed(small_add), a.code, b.code))
 
@@ -326,10 +328,6 @@ _SPECIAL: Final[dict[tuple[str, int], Callable[..., Value]]] = {
     ("string", 1): Calls.converted,
     ("dyn", 1): Calls.dynamic,
 }
-
-
-def _all(tests: list[ast.expr]) -> ast.expr:
-    return ast.BoolOp(ast.And(), tests)
 
 
 def _literal_strings(node: Node) -> frozenset[str] | None:

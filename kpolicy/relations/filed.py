@@ -47,10 +47,11 @@ class Filed(NamedTuple):
     bridges: tuple[Entry, ...] = ()
 
     def __bool__(self) -> bool:
-        return tuple.__ne__(self, _EMPTY)
+        return tuple.__ne__(self, NOTHING)
 
 
-_EMPTY = ((), (), (), (), ())
+#: What a resource without entries has.
+NOTHING = Filed()
 
 
 class Card(NamedTuple):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kpolicy.relations.filed import Card, Drawer, Filed, Ref
+from kpolicy.relations.filed import NOTHING, Card, Drawer, Filed, Ref
 from kpolicy.relations.model import EntriesOf, Entry, Key, Relation
 from kpolicy.snapshot.kinds import KindMatcher, Kinds, matcher
 from kpolicy.snapshot.layered import Layered
@@ -17,8 +17,6 @@ from kpolicy.snapshot.layered import Layered
 if TYPE_CHECKING:
     from kpolicy.snapshot.resource import Resource
     from kpolicy.snapshot.snapshot import Snapshot
-
-_NOTHING = Filed()
 
 
 class Hit(NamedTuple):
@@ -97,7 +95,7 @@ class Filer:
                 (number, entries) for number, meets, entries in self._sides if meets(*key)
             )
         if not active:
-            return _NOTHING
+            return NOTHING
         parts: list[tuple[Entry, ...]] = [(), (), (), (), ()]
         some = False
         for number, entries in active:
@@ -105,7 +103,7 @@ class Filer:
             if found:
                 parts[number] = found
                 some = True
-        return Filed(*parts) if some else _NOTHING
+        return Filed(*parts) if some else NOTHING
 
 
 class RelationIndex:
@@ -153,7 +151,7 @@ class RelationIndex:
         by_scope: dict[str, list[tuple[Any, Filed]]] = {}
         all_filed: dict[Any, Filed] = {}
         for ref, filed in pairs:
-            if filed is not _NOTHING and filed:
+            if filed is not NOTHING and filed:
                 by_scope.setdefault(ref.scope, []).append((ref, filed))
                 all_filed[ref] = filed
         drawers = {scope: Drawer.of(relation, items) for scope, items in by_scope.items()}
@@ -195,7 +193,7 @@ class RelationIndex:
 
     def entries(self, resource: Ref, reverse: bool = False) -> tuple[Entry, ...]:
         """Return the entries by which `resource` stands on the near side."""
-        filed: Filed = self._filed.get(resource, _NOTHING)
+        filed: Filed = self._filed.get(resource, NOTHING)
         return filed.right if reverse or self.relation.symmetric else filed.left
 
     def hits(self, resource: Ref, filter: Filter | None = None, reverse: bool = False) -> list[Hit]:
