@@ -1,11 +1,11 @@
 """`dataclass` as in the standard library, made in a quarter of the time.
 
 A scan imports some hundred slotted dataclasses. Up to Python 3.12 the standard library compiles six
-functions for each, half a millisecond a class; here one is compiled (`__init__`) and the rest are
-closures over `attrgetter`. Whatever is out of the ordinary (other options, several bases, special
-fields) goes to the standard library, and so does everything from Python 3.13 on, which is fast
-itself. What is made is a dataclass to `fields`, `replace`, `is_dataclass`, `pickle`, `copy` and
-pattern matching. Type checkers see `dataclasses.dataclass`.
+functions for each, half a millisecond a class; here one is compiled (`__init__`), for all classes
+with as many fields, and the rest are closures over `attrgetter`. Whatever is out of the ordinary
+(other options, several bases, special fields) goes to the standard library, and so does everything
+from Python 3.13 on, which is fast itself. What is made is a dataclass to `fields`, `replace`,
+`is_dataclass`, `pickle`, `copy` and pattern matching. Type checkers see `dataclasses.dataclass`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 else:
     import dataclasses
     from dataclasses import MISSING, Field, FrozenInstanceError
+    from functools import cache
     from operator import attrgetter, ge, gt, le, lt
+    from types import FunctionType
 
     def dataclass(cls=None, /, **options):
         """Return `cls` as a dataclass; the options of `dataclasses.dataclass`."""
@@ -156,30 +158,42 @@ else:
         return lambda self: (get(self),)
 
     def _init(made, fields, frozen):
-        """Compile `__init__`: names come from the class, values only by reference."""
+        """Return `__init__`: the code of the first class with as many fields, under other names."""
         scope = {"_factory": _FACTORY}
-        parameters, lines = ["self"], []
+        defaults, factories, names = [], [], {}
         for number, (name, field) in enumerate(fields.items()):
-            value = name
+            names[f"_{number}"] = name
             if field.default_factory is not MISSING:
                 scope[f"_make{number}"] = field.default_factory
-                parameters.append(f"{name}=_factory")
-                value = f"_make{number}() if {name} is _factory else {name}"
+                factories.append(number)
+                defaults.append(_FACTORY)
             elif field.default is not MISSING:
-                scope[f"_default{number}"] = field.default
-                parameters.append(f"{name}=_default{number}")
-            else:
-                parameters.append(name)
+                defaults.append(field.default)
             if frozen:
                 scope[f"_set{number}"] = getattr(made, name).__set__
-                lines.append(f" _set{number}(self, {value})")
-            else:
-                lines.append(f" self.{name} = {value}")
-        exec(f"def __init__({', '.join(parameters)}):\n" + "\n".join(lines), scope)
-        init = scope["__init__"]
-        init.__qualname__ = f"{made.__qualname__}.__init__"
+        code = _code(len(names), tuple(factories), frozen)
+        code = code.replace(
+            co_varnames=tuple(names.get(name, name) for name in code.co_varnames),
+            co_names=tuple(names.get(name, name) for name in code.co_names),
+            co_qualname=f"{made.__qualname__}.__init__",
+        )
+        init = FunctionType(code, scope, "__init__", tuple(defaults))
         init.__module__ = made.__module__
         return init
+
+    @cache
+    def _code(count, factories, frozen):
+        """Compile what sets so many fields, called _0, _1 ...; those in `factories` are made."""
+        lines = []
+        for number in range(count):
+            value = f"_{number}"
+            if number in factories:
+                value = f"_make{number}() if {value} is _factory else {value}"
+            lines.append(f"_set{number}(self, {value})" if frozen else f"self._{number} = {value}")
+        parameters = ", ".join(["self", *(f"_{number}" for number in range(count))])
+        scope = {}
+        exec(f"def __init__({parameters}):\n " + "\n ".join(lines), scope)
+        return scope["__init__"].__code__
 
     class _Factory:
         def __repr__(self):

@@ -21,7 +21,7 @@ from kpolicy.findings import (
     Severity,
 )
 from kpolicy.location import SourceLocation
-from kpolicy.manifests.model import Limits, ManifestFile
+from kpolicy.manifests.model import Invalid, Limits, ManifestFile
 from kpolicy.policy.model import Edit, Policy
 
 if TYPE_CHECKING:
@@ -59,13 +59,19 @@ class Placer:
 
     def __init__(
         self,
-        files: dict[str, ManifestFile],
+        files: Mapping[str, ManifestFile],
         plain: Mapping[str, frozenset[int]] = MappingProxyType({}),
     ) -> None:
         self._files = files
         self._plain = plain
         self._read: tuple[str, ManifestFile | bytes] | None = None
         self._lines: tuple[str, list[str]] | None = None
+
+    def turn_to(self, file: ManifestFile, data: bytes | Invalid) -> None:
+        """Find places in `file` from now on, which has been read just now."""
+        self._files = {file.path: file}
+        self._read = (file.path, file if isinstance(data, Invalid) else data)
+        self._lines = None
 
     def place(
         self, resource: Resource, pointer: str, position: tuple[int, int] = (0, 0)

@@ -214,6 +214,8 @@ def join_whole(
 ) -> None:
     """Run the join phase over resources whose bodies are at hand."""
     snapshot = Snapshot.of(tally.resources, plan.kinds, world)
+    for index in RelationIndex.several(relations_of(plan), snapshot):
+        snapshot.adopt(index.relation, index)
     evaluator = JoinEvaluator(plan, settings, snapshot, reads=reads)
     placer = Placer(dict(files), tally.plain)
     for resource in snapshot.resources:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import field
 from typing import Any
 
 from kpolicy.engine.digest import prints_of
@@ -78,16 +78,6 @@ def local_phase(
     return LocalEvaluator(plan, settings, guess=not keep_bodies, at_hand=at_hand).over(files)
 
 
-def _fingered(file: ManifestFile, limits: Limits) -> tuple[ManifestFile, bytes]:
-    """Return the file with its bytes at hand, and their digest."""
-    from kpolicy.manifests.loader import read_bytes
-
-    data = read_bytes(file, limits)
-    if isinstance(data, Invalid):
-        return file, b""
-    return replace(file, data=data), content_of(data)
-
-
 class LocalEvaluator:
     """Runs the local policies of a plan on one resource after another.
 
@@ -113,22 +103,23 @@ class LocalEvaluator:
 
         Where nothing is guessed, the resources are returned whole; else as rows.
         """
-        from kpolicy.manifests import load
+        from kpolicy.manifests.loader import load, read_bytes
 
         settings = self.settings
         tally = Tally()
+        placer = Placer({}, tally.plain)
         for file in files:
-            digest = b""
+            data = read_bytes(file, settings.limits)
             if settings.remember:
-                file, digest = _fingered(file, settings.limits)
+                digest = b"" if isinstance(data, Invalid) else content_of(data)
                 before = tally.documents, tally.resource_count, tally.evaluations
-            loaded = load(file, settings.limits)
+            loaded = load(file, settings.limits, data)
             tally.invalid += loaded.invalid
             tally.skipped += loaded.skipped
             tally.notes += loaded.notes
             tally.documents += len({d.index for d in loaded.documents})
             tally.plain[file.path] = loaded.plain
-            placer = Placer({file.path: file}, tally.plain)
+            placer.turn_to(file, data)
             prints = prints_of(document.body for document in loaded.documents)
             tally.prints += prints
             for document in loaded.documents:

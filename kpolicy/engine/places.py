@@ -16,34 +16,39 @@ NAMING = (
 
 def escape(token: str) -> str:
     """Return a JSON pointer token (RFC 6901)."""
-    return token.replace("~", "~0").replace("/", "~1")
+    if "~" in token or "/" in token:
+        return token.replace("~", "~0").replace("/", "~1")
+    return token
 
 
 def unescape(token: str) -> str:
     """Return the key that a JSON pointer token stands for."""
-    return token.replace("~1", "/").replace("~0", "~")
+    return token.replace("~1", "/").replace("~0", "~") if "~" in token else token
 
 
 def pointer_to(body: Any, part: Any) -> str | None:
     """Return the pointer of `part` in `body`, found by identity; None if it is not in there."""
     if part is body:
         return ""
-    stack: list[tuple[Any, str]] = [(body, "")]
+    # A way is (the way there, the last step): its text is made for one of them only.
+    stack: list[tuple[Any, Any]] = [(body, None)]
     while stack:
-        value, at = stack.pop()
-        if isinstance(value, dict):
-            for key, child in value.items():
-                if child is part:
-                    return f"{at}/{escape(key)}"
-                if isinstance(child, (dict, list)):
-                    stack.append((child, f"{at}/{escape(key)}"))
-        else:
-            for index, child in enumerate(value):
-                if child is part:
-                    return f"{at}/{index}"
-                if isinstance(child, (dict, list)):
-                    stack.append((child, f"{at}/{index}"))
+        value, way = stack.pop()
+        for step, child in value.items() if isinstance(value, dict) else enumerate(value):
+            if child is part:
+                return _text_of((way, step))
+            if isinstance(child, (dict, list)):
+                stack.append((child, (way, step)))
     return None
+
+
+def _text_of(way: Any) -> str:
+    """Return the pointer of (the way there, the last step), None = no step."""
+    text = ""
+    while way is not None:
+        way, step = way
+        text = f"/{step if isinstance(step, int) else escape(step)}{text}"
+    return text
 
 
 def scalar_pointers(body: Any, wanted: Any) -> Iterator[str]:

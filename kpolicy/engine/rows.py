@@ -13,7 +13,7 @@ from kpolicy.engine.speculate import Asked, GuessContext, Unguessable
 from kpolicy.frozen import FrozenDict
 from kpolicy.manifests.model import DocumentProblem
 from kpolicy.relations.filed import Filed
-from kpolicy.relations.index import Filer, Filter
+from kpolicy.relations.index import Filers, Filter
 from kpolicy.snapshot.kinds import CustomKind, DoubtingKinds, custom_kind_of
 from kpolicy.snapshot.resource import Resource, ResourceKey
 
@@ -160,11 +160,10 @@ class RowMaker:
         self.everything = everything
         self.relations = relations_of(plan)
         self.kinds = DoubtingKinds.over(plan.kinds)
-        self.filers = tuple(Filer(relation, self.kinds) for relation in self.relations)
+        self.filers = Filers(self.relations, self.kinds)
         self.context = GuessContext.of(self.kinds, plan.relations)
         self.filters = {u.number: filters_of(u, self.context) for u in plan.units}
         numbers = {id(relation): number for number, relation in enumerate(self.relations)}
-        self._by_kind: dict[tuple[str, str], tuple[tuple[int, Filer], ...]] = {}
         self._wanted: dict[int, dict[tuple[str, str], Filter]] = {}
         for unit in plan.units:
             for question in unit.compiled.questions:
@@ -176,14 +175,10 @@ class RowMaker:
 
     def row(self, resource: Resource, pending: Sequence[Pending]) -> Row:
         """Return the row of a resource."""
-        filed: list[tuple[int, Filed]] = []
         bits: set[tuple[str, str]] = set()
         self.context.begin(resource, {}, True)
-        for number, filer in self._filers_of(resource.api_version, resource.kind):
-            entries = filer.file(resource)
-            if not entries:
-                continue
-            filed.append((number, entries))
+        filed = self.filers.file(resource)
+        for number, _ in filed:
             for key, chosen in self._wanted.get(number, {}).items():
                 if key not in bits and chosen.predicate(resource):
                     bits.add(key)
@@ -212,18 +207,6 @@ class RowMaker:
         )
         doubts.clear()
         return row
-
-    def _filers_of(self, api_version: str, kind: str) -> tuple[tuple[int, Filer], ...]:
-        """Return the numbered relations in which a kind can have entries: few of them."""
-        key = (api_version, kind)
-        found = self._by_kind.get(key)
-        if found is None:
-            found = self._by_kind[key] = tuple(
-                (number, filer)
-                for number, filer in enumerate(self.filers)
-                if filer.concerns(api_version, kind)
-            )
-        return found
 
     def guess(
         self, unit: Unit, resource: Resource, bindings: dict[str, Any]

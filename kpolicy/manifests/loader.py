@@ -99,13 +99,17 @@ def _unreadable(file: ManifestFile, error: OSError) -> Invalid:
 _COMMENT = b"kpolicy:ignore"
 
 
-def load(file: ManifestFile, limits: Limits | None = None) -> LoadedFile:
+def load(
+    file: ManifestFile, limits: Limits | None = None, data: bytes | Invalid | None = None
+) -> LoadedFile:
     """Return all that is in `file`: Kubernetes objects, what is broken, what was left out and why.
 
-    Raises nothing for what a file contains or for a file that cannot be read: that is `invalid`.
+    `data` is what `read_bytes` gave, where it was asked before. Raises nothing for what a file
+    contains or for a file that cannot be read: that is `invalid`.
     """
     limits = limits or Limits()
-    data = read_bytes(file, limits)
+    if data is None:
+        data = read_bytes(file, limits)
     if isinstance(data, Invalid):
         return LoadedFile(file.path, invalid=(data,))
     return _Collector(file, limits).collect(data)

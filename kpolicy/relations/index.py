@@ -6,7 +6,7 @@ the bodies may stay away. Every answer costs what it holds, not what the snapsho
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kpolicy.relations.filed import NOTHING, Card, Drawer, Filed, Ref
@@ -106,6 +106,30 @@ class Filer:
         return Filed(*parts) if some else NOTHING
 
 
+class Filers:
+    """The filers of several relations, by number. A kind meets few of them."""
+
+    __slots__ = ("_by_kind", "_filers")
+
+    def __init__(self, relations: Iterable[Relation], kinds: Kinds) -> None:
+        self._filers = tuple(enumerate(Filer(relation, kinds) for relation in relations))
+        self._by_kind: dict[tuple[str, str], tuple[tuple[int, Filer], ...]] = {}
+
+    def file(self, resource: Resource) -> list[tuple[int, Filed]]:
+        """Return the entries of `resource` by the number of the relation, where it has any."""
+        key = (resource.api_version, resource.kind)
+        concerned = self._by_kind.get(key)
+        if concerned is None:
+            concerned = self._by_kind[key] = tuple(
+                (number, filer) for number, filer in self._filers if filer.concerns(*key)
+            )
+        return [
+            (number, filed)
+            for number, filer in concerned
+            if (filed := filer.file(resource)) is not NOTHING
+        ]
+
+
 class RelationIndex:
     """One relation, indexed. Immutable but for what it remembers of its own answers."""
 
@@ -143,6 +167,19 @@ class RelationIndex:
         if not in_order:
             filed = sorted(filed, key=lambda pair: pair[0].order)
         return cls._made(relation, None, filed)
+
+    @classmethod
+    def several(cls, relations: Sequence[Relation], snapshot: Snapshot) -> list[RelationIndex]:
+        """Return the index of each relation over all resources of `snapshot`.
+
+        Each resource is filed in all of them at once: what they look at is found once.
+        """
+        filers = Filers(relations, snapshot.kinds)
+        pairs: list[list[tuple[Resource, Filed]]] = [[] for _ in relations]
+        for resource in snapshot.resources:
+            for number, filed in filers.file(resource):
+                pairs[number].append((resource, filed))
+        return [cls._made(r, None, of_it) for r, of_it in zip(relations, pairs, strict=True)]
 
     @classmethod
     def _made(
