@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, cast
@@ -210,12 +209,13 @@ def finish(
     kept: Finished = {} if known is None else known.copy()
     if known is not None:
         known.clear()
-    seen: Counter[tuple[str, bool]] = Counter()
+    seen: dict[tuple[str, bool], int] = {}
+    refs: dict[tuple[str, str, str, str], ResourceRef] = {}
     finished = []
     for raw in sorted(raws, key=_order):
         key = (raw.identity, raw.outcome in ("fail", "error"))
-        ordinal = seen[key]
-        seen[key] += 1
+        ordinal = seen.get(key, 0)
+        seen[key] = ordinal + 1
         before = kept.get(id(raw))
         if before is not None and known is not None and before[1] == ordinal:
             known[id(raw)] = before
@@ -224,26 +224,26 @@ def finish(
         text = f"{raw.identity}\x1f{ordinal}"
         digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
         policy = policies[raw.policy]
+        ref = refs.get(raw.resource)
+        if ref is None:
+            ref = refs[raw.resource] = ResourceRef(*raw.resource)
         finding = Finding(
             policy=raw.policy,
             pack=policy.pack,
             severity=cast("Severity", raw.severity) if raw.severity else policy.severity,
             outcome=raw.outcome,
             message=raw.message,
-            resource=ResourceRef(*raw.resource),
+            resource=ref,
             place=Place(SourceLocation(raw.path, raw.line, raw.column), raw.pointer),
             fingerprint=digest,
-            related=tuple(
-                Related(ResourceRef(*ref), Place(SourceLocation(path, line, column), at), relation)
-                for ref, path, line, column, at, relation in raw.related
-            ),
+            related=_related(raw) if raw.related else (),
             scope=raw.scope,
             remediation=policy.remediation,
             validation=raw.validation,
             item=raw.item,
             certainty=raw.certainty,
             resource_labels=MappingProxyType(dict(raw.resource_labels)),
-            details=MappingProxyType(dict(raw.details)),
+            details=MappingProxyType(dict(raw.details)) if raw.details else _NO_DETAILS,
             fix=Fix(raw.document, raw.within, raw.fix) if raw.fix else None,
         )
         finished.append((finding, raw.anchor))
@@ -252,5 +252,15 @@ def finish(
     return finished
 
 
+_NO_DETAILS: Mapping[str, str] = MappingProxyType({})
+
+
+def _related(raw: Raw) -> tuple[Related, ...]:
+    return tuple(
+        Related(ResourceRef(*ref), Place(SourceLocation(path, line, column), at), relation)
+        for ref, path, line, column, at, relation in raw.related
+    )
+
+
 def _order(raw: Raw) -> tuple[object, ...]:
-    return (raw.path, raw.line, raw.policy, raw.column, *raw[4:-1])
+    return (raw.path, raw.line, raw.policy, raw.column, raw[4:-1])

@@ -58,9 +58,10 @@ class JoinEvaluator:
                 self.filters[unit.number] = made if bits is None else _known(made, bits)
         self.around = Surroundings(snapshot, self._locate)
         self.needs_request = any("request" in u.compiled.references for u in plan.units)
-        self.needs_namespace = any(
-            u.admission is not None or "namespaceObject" in u.compiled.references
+        self.of_namespaces = frozenset(
+            u.number
             for u in plan.units
+            if u.admission is not None or "namespaceObject" in u.compiled.references
         )
         self._doubled: frozenset[ResourceKey] | None = None
         # They would be called for every resource, to say nothing.
@@ -103,7 +104,7 @@ class JoinEvaluator:
                 self.evaluate(unit, resource, {}, placer, tally)
                 continue
             if bindings is None:
-                bindings, _ = self.bindings(resource)
+                bindings = self._bound(resource, *admission(resource, self.settings))
             self.evaluate(unit, resource, bindings, placer, tally)
 
     def _right_guess(
@@ -122,15 +123,16 @@ class JoinEvaluator:
     def bindings(self, resource: Resource) -> tuple[dict[str, Any], str]:
         """Return what expressions about a resource can read, and the operation."""
         admitted = admission(resource, self.settings)
-        return self._bound(resource, *admitted), admitted[2]
+        bindings = self._bound(resource, *admitted)
+        bindings["namespaceObject"] = self._namespace_of(resource)
+        return bindings, admitted[2]
+
+    def _namespace_of(self, resource: Resource) -> Any:
+        namespace = self.snapshot.namespace_of(resource)
+        return None if namespace is None else namespace.body
 
     def _bound(self, resource: Resource, new: Any, old: Any, operation: str) -> dict[str, Any]:
-        namespace = self.snapshot.namespace_of(resource) if self.needs_namespace else None
-        bindings: dict[str, Any] = {
-            "object": new,
-            "oldObject": old,
-            "namespaceObject": None if namespace is None else namespace.body,
-        }
+        bindings: dict[str, Any] = {"object": new, "oldObject": old}
         if self.needs_request:
             kinds, user = self.snapshot.kinds, self.settings.user
             bindings["request"] = request_of(resource, kinds, operation, user)
@@ -150,6 +152,8 @@ class JoinEvaluator:
         context = self.context
         context.resource = resource
         context.filters = self.filters.get(unit.number, _NO_FILTERS)
+        if unit.number in self.of_namespaces:
+            bindings["namespaceObject"] = self._namespace_of(resource)
         everything = self.settings.everything
         verdicts = evaluate(unit, resource, bindings, context, self.around, everything)
         if verdicts:

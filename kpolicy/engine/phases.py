@@ -21,6 +21,7 @@ from kpolicy.snapshot.world import World
 
 if TYPE_CHECKING:
     from kpolicy.engine.cached.reads import Reads
+    from kpolicy.snapshot.resource import ResourceKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ def run_phases(work: Work, reads: Reads | None = None) -> Phased:
     if not plan.joins:
         work.clock.lap("join")
         return Phased(tally)
-    note = copies_note(_copies(tally))
+    note = copies_note(_named(tally))
     if note is not None:
         tally.notes.append(note)
     world = world_of(work.config, tally, plan.kinds, files)
@@ -100,11 +101,11 @@ def watch(
     return taken()
 
 
-def _copies(tally: Tally) -> Iterator[tuple[object, str, str, str]]:
-    """Yield (key, name for people, path, scope) of every named resource."""
+def _named(tally: Tally) -> Iterator[tuple[ResourceKey, str, str]]:
+    """Yield (key, path, scope) of every named resource."""
     for r in tally.resources:
         if r.name:
-            yield r.key, f"{r.kind} {r.name}", r.path, r.scope
+            yield r.key, r.path, r.scope
     for row in tally.rows:
         if row.name:
-            yield row.key, f"{row.kind} {row.name}", row.path, row.scope
+            yield row.key, row.path, row.scope

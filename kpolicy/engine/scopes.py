@@ -6,9 +6,13 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
 from kpolicy.manifests.model import ManifestFile, Note
 from kpolicy.suppress.apply import path_glob
+
+if TYPE_CHECKING:
+    from kpolicy.snapshot.resource import ResourceKey
 
 WORDS = ("tree", "directory", "file")
 
@@ -51,21 +55,21 @@ def _matched(path: str, patterns: Sequence[re.Pattern[str]]) -> str:
     return ""
 
 
-def copies_note(copies: Iterable[tuple[object, str, str, str]]) -> Note | None:
+def copies_note(named: Iterable[tuple[ResourceKey, str, str]]) -> Note | None:
     """Return the note about resources that several directories of one scope define, or None.
 
-    `copies` = (key, what it is called, path, scope) of every named resource.
+    `named` = (key, path, scope) of every named resource.
     """
-    first: dict[tuple[object, str], tuple[str, str]] = {}
-    found: dict[tuple[object, str], tuple[str, str, str]] = {}
-    for key, name, path, scope in copies:
-        place = (key, scope)
-        known = first.setdefault(place, (name, path))
-        if known[1].rpartition("/")[0] != path.rpartition("/")[0]:
-            found.setdefault(place, (name, known[1], path))
+    first: dict[tuple[ResourceKey, str], str] = {}
+    found: dict[tuple[ResourceKey, str], tuple[str, str]] = {}
+    for key, path, scope in named:
+        known = first.setdefault((key, scope), path)
+        if known is not path and known.rpartition("/")[0] != path.rpartition("/")[0]:
+            found.setdefault((key, scope), (known, path))
     if not found:
         return None
-    name, one, other = next(iter(found.values()))
+    (key, _), (one, other) = next(iter(found.items()))
+    name = f"{key.kind} {key.name}"
     count = f"{len(found)} resources are" if len(found) > 1 else "1 resource is"
     return Note(
         f"{count} defined in several directories ({name} in {one} and {other}); where these are "

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from kpolicy.config.model import Config
 from kpolicy.engine.collector import without_collector
 from kpolicy.engine.local import LocalEvaluator, Settings
+from kpolicy.engine.outbox import Outbox
 from kpolicy.engine.plan import Plan
 from kpolicy.engine.request import ScanRequest, Toolbox, ToolboxFactory
 from kpolicy.engine.tally import Tally
@@ -25,8 +26,10 @@ if TYPE_CHECKING:
     from kpolicy.engine.rows import Row
     from kpolicy.snapshot.resource import Resource
 
-#: Shards for each process: enough that all end at about the same time.
-_SHARDS_EACH = 24
+#: The next shard is what each process would have of what is left, divided by this ...
+_PARTS = 4
+#: ... but no shorter than it would be if each process had so many of the whole.
+_SHORTEST = 96
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +43,34 @@ class Shard:
 
 def shards_of(files: Sequence[ManifestFile], count: int) -> list[Shard]:
     """Return the files in about `count` runs of about equal bytes, in order."""
+    return _runs(files, lambda whole, left: whole / max(1, count))
+
+
+def tapering_shards(files: Sequence[ManifestFile], processes: int) -> list[Shard]:
+    """Return the files in runs, in order, for so many processes that take one when they are free.
+
+    They are long at first and short in the end, when somebody waits for the last of them.
+    """
+    most = min(processes * _SHORTEST, MOST - processes)
+    return _runs(files, lambda whole, left: max(left / (processes * _PARTS), whole / most))
+
+
+def _runs(files: Sequence[ManifestFile], size_of_next: Callable[[int, int], float]) -> list[Shard]:
+    """Return runs of the size that is asked for: of the whole, and of what is left of it."""
     # A small file costs more than its bytes.
     weights = [file.size + 500 for file in files]
-    target = max(1, sum(weights) // max(1, count))
+    whole = left = sum(weights)
+    wanted = size_of_next(whole, left)
     shards: list[Shard] = []
     run: list[ManifestFile] = []
     size = 0
     for file, weight in zip(files, weights, strict=True):
         run.append(file)
         size += weight
-        if size >= target:
+        if size >= wanted:
             shards.append(Shard(len(shards), tuple(run), size))
+            left -= size
+            wanted = size_of_next(whole, left)
             run, size = [], 0
     if run:
         shards.append(Shard(len(shards), tuple(run), size))
@@ -120,7 +140,7 @@ def parallel_phase(
 
     A worker that dies does no harm: what it had is done again here.
     """
-    shards = shards_of(files, min(jobs * _SHARDS_EACH, MOST - jobs))
+    shards = tapering_shards(files, jobs)
     claims = Claims.upto(len(shards))
     others = min(jobs, len(shards)) - 1
     workers = [
@@ -135,6 +155,9 @@ def parallel_phase(
             for number in claims:
                 shard = shards[number]
                 done[number] = here.over(shard.files)
+                for worker in workers:
+                    if worker is not None:
+                        worker.gather()
                 if request.progress is not None:
                     # The others are as fast, for all that is known.
                     read += len(shard.files) * (1 + others)
@@ -164,19 +187,19 @@ class _Worker:
     def __init__(self, process: Any, receiver: Connection) -> None:
         self._process = process
         self._receiver = receiver
+        self._found: dict[int, Tally] = {}
+        self._ended = False
+
+    def gather(self) -> None:
+        """Take what has come so far."""
+        while not self._ended and self._receiver.poll():
+            self._take()
 
     def results(self) -> dict[int, Tally]:
-        """Return what the worker found, by shard; {} where it died."""
-        found: dict[int, Tally] = {}
+        """Return what the worker found, by shard, when it is done; where it died, what it sent."""
         try:
-            while True:
-                received = self._receiver.recv()
-                if received is None:
-                    break
-                number, tally = received
-                found[number] = tally
-        except (EOFError, OSError):
-            pass
+            while not self._ended:
+                self._take()
         except BaseException:
             # Ctrl-C: the worker heeds no signal but this one, and may be waiting to be read.
             self.stop()
@@ -184,7 +207,18 @@ class _Worker:
         finally:
             self._receiver.close()
             self._process.join()
-        return found
+        return self._found
+
+    def _take(self) -> None:
+        try:
+            received = self._receiver.recv()
+        except (EOFError, OSError):
+            received = None
+        if received is None:
+            self._ended = True
+        else:
+            number, tally = received
+            self._found[number] = tally
 
     def stop(self) -> None:
         """End the worker, whatever it is doing."""
@@ -335,11 +369,10 @@ def _send(results: Callable[[], Iterable[tuple[int, Tally]]], sender: Connection
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.disable()
     try:
-        # All is done before anything is sent: the caller reads when its own shards are done, and a
-        # pipe holds less than one shard's results.
-        done = [pickle.dumps(result, -1) for result in results()]
-        for result in done:
-            sender.send_bytes(result)
+        outbox = Outbox(sender)
+        for result in results():
+            outbox.put(pickle.dumps(result, -1))
+        outbox.flush()
         sender.send(None)
     except Exception:
         # The caller sees the pipe end, does this work again and meets the same failure, if any,

@@ -214,12 +214,11 @@ def named(tally: Tally) -> dict[str, Names]:
     return found
 
 
-def copies_of(names: Sequence[Names], now: Columns) -> Iterable[tuple[object, str, str, str]]:
-    """Yield (key, name for people, path, scope) of every named resource."""
+def named_in(names: Sequence[Names], now: Columns) -> Iterable[tuple[ResourceKey, str, str]]:
+    """Yield (key, path, scope) of every named resource."""
     for file, each in zip(now.files, names, strict=True):
         for name in each:
-            key = ResourceKey(*name)
-            yield key, f"{key.kind} {key.name}", file.path, file.scope
+            yield ResourceKey(*name), file.path, file.scope
 
 
 def defines_kinds(resources: Iterable[Resource]) -> bool:

@@ -15,12 +15,12 @@ from dataclasses import replace
 from kpolicy.config.model import Config
 from kpolicy.engine.cached.build import (
     Whole,
-    copies_of,
     defines_kinds,
     digest_of_world,
     had_by_file,
     joined_ids,
     named,
+    named_in,
 )
 from kpolicy.engine.cached.marks import EVERYTHING, WORLD, Marks, held_by_file
 from kpolicy.engine.cached.memory import Recalled
@@ -243,4 +243,4 @@ class _Work:
         shift = self.shift
         if shift.in_place and all(names[n] == self.state.names[n] for n in shift.changed):
             return self.head.copies
-        return copies_note(copies_of(names, self.now))
+        return copies_note(named_in(names, self.now))
