@@ -171,3 +171,15 @@ def test_an_index_from_shipped_entries_equals_one_from_bodies() -> None:
             for r in snapshot.resources:
                 for back in (False, True):
                     assert index.hits(r, None, back) == snapshot.index(relation).hits(r, None, back)
+
+
+def test_indexes_made_together_equal_those_made_one_by_one() -> None:
+    """Filing a resource in all relations at once gives what filing it in each gives."""
+    for seed in range(40):
+        snapshot = Snapshot.of(placed(world(Seeded(seed))), KINDS)
+        for index in RelationIndex.several(relations(), snapshot):
+            alone = RelationIndex.of(index.relation, snapshot)
+            for r in snapshot.resources:
+                for back in (False, True):
+                    assert index.entries(r, back) == alone.entries(r, back)
+                    assert index.hits(r, None, back) == alone.hits(r, None, back)
