@@ -156,7 +156,7 @@ def _remarks(report: Report) -> Iterator[str]:
     if report.summary.suppressed:
         yield f"{report.summary.suppressed:,} suppressed"
     if report.problems:
-        yield plural(len(report.problems), "policy problem")
+        yield plural(len(report.problems), "problem")
     if report.summary.invalid:
         yield f"{report.summary.invalid:,} invalid"
     if words := skipped_words(report):

@@ -75,7 +75,7 @@ def test_everything_wrong_is_said_at_once(tree: Path) -> None:
         "policies/broken.yaml:9:45: validation 1: undeclared reference to function 'foo'",
     ):
         assert expected in err
-    assert "4 policy problems" in out.splitlines()[-1]
+    assert "4 problems" in out.splitlines()[-1]
 
 
 def test_selecting_the_broken_policy_tells_what_is_wrong_with_it(tree: Path) -> None:

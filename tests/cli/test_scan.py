@@ -261,7 +261,7 @@ def test_a_bad_policy_is_an_error_with_its_place(scan: Run, repository: Path) ->
     policy.write_text(policy.read_text().replace("c.image", "d.image"))
     result = scan("apps")
     assert result.exit_code == 2
-    assert "policy problem" in result.stdout
+    assert "; 2 problems" in result.stdout
     assert "policies/no-latest.yaml:15:" in result.stderr
     assert "^" in result.stderr
 
