@@ -13,7 +13,7 @@ from kpolicy.errors import Problem, UsageError
 from kpolicy.location import SourceLocation
 
 #: YAML 1.1's line breaks, as libyaml counts them.
-_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+_BREAK = "\r\n|[\n\r\x85\u2028\u2029]"
 #: Opening a FIFO waits for nobody.
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _LARGEST = 32 * 1024 * 1024
@@ -74,7 +74,7 @@ def _read(path: str) -> list[str]:
 def _split(data: bytes) -> list[str]:
     if data.isascii() and b"\r" not in data:
         return data.decode("ascii").split("\n")
-    return _BREAK.split(data.decode("utf-8-sig", "replace"))
+    return re.split(_BREAK, data.decode("utf-8-sig", "replace"))
 
 
 def check_writable(path: str) -> None:

@@ -26,7 +26,7 @@ VOLUME = "volume"
 MAX_NAME = 253
 
 #: An ordinal in canonical decimal form, as a whole part between dashes or at the end.
-_ORDINAL = re.compile(r"-(?:0|[1-9][0-9]*)(?=-|$)")
+_ORDINAL = r"-(?:0|[1-9][0-9]*)(?=-|$)"
 
 
 def claim_key(namespace: str, name: str) -> Key:
@@ -46,7 +46,7 @@ def wider_claims(key: Key) -> Iterator[Key]:
     _, namespace, name = key
     if len(name) > MAX_NAME:
         return
-    for found in _ORDINAL.finditer(name):
+    for found in re.finditer(_ORDINAL, name):
         yield claims_key(namespace, name[: found.start() + 1], name[found.end() :])
 
 

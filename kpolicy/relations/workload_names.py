@@ -21,8 +21,9 @@ from kpolicy.relations.reading import labels_of, pod_labels
 
 _SAFE = "[bcdfghjklmnpqrstvwxz2456789]"
 #: Digits; a template hash; a random suffix, after a template hash or not; a hexadecimal hash.
-_GENERATED = re.compile(
-    rf"\d+|{_SAFE}{{8,10}}(-{_SAFE}{{5}})?|{_SAFE}{{5}}|(?=[a-f]*\d)[0-9a-f]{{5,10}}(-[0-9a-z]{{5}})?"
+_GENERATED = (
+    rf"\d+|{_SAFE}{{8,10}}(-{_SAFE}{{5}})?|{_SAFE}{{5}}"
+    r"|(?=[a-f]*\d)[0-9a-f]{5,10}(-[0-9a-z]{5})?"
 )
 
 
@@ -32,7 +33,7 @@ def is_named(name: str, words: list[Any]) -> bool:
         return True
     at = name.find("-")
     while at >= 0:
-        if name[:at] in words and _GENERATED.fullmatch(name, at + 1):
+        if name[:at] in words and re.compile(_GENERATED).fullmatch(name, at + 1):
             return True
         at = name.find("-", at + 1)
     return False

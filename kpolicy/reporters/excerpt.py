@@ -7,7 +7,7 @@ import unicodedata
 
 from kpolicy.reporters.rendering import clean
 
-_TRAILING_COMMENT = re.compile(r"\s+#.*$")
+_TRAILING_COMMENT = r"\s+#.*$"
 
 
 def excerpt(
@@ -67,7 +67,7 @@ def cells(text: str) -> int:
 def _split(raw: str, start: int) -> tuple[str, str, str]:
     """Split a line into what stands before the mark, what is marked, and the rest."""
     rest = raw[start:]
-    body = _TRAILING_COMMENT.sub("", rest).rstrip() or rest.rstrip()
+    body = re.sub(_TRAILING_COMMENT, "", rest).rstrip() or rest.rstrip()
     return raw[:start], body, rest[len(body) :]
 
 

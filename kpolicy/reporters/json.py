@@ -11,7 +11,7 @@ from kpolicy.policy.model import Edit
 from kpolicy.reporters.model import ReportContext
 
 # Legal inside JSON strings, but a terminal or a JavaScript reader may act on them.
-_UNSAFE = re.compile("[\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_UNSAFE = "[\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 
 
 def render(report: Report, context: ReportContext) -> str:
@@ -97,7 +97,7 @@ def encode(data: Any) -> str:
     text = msgspec.json.format(compact, indent=2).decode()
     if text.isascii() and "\x7f" not in text:
         return text + "\n"
-    return _UNSAFE.sub(lambda m: f"\\u{ord(m[0]):04x}", text) + "\n"
+    return re.sub(_UNSAFE, lambda m: f"\\u{ord(m[0]):04x}", text) + "\n"
 
 
 def _resource(resource: ResourceRef) -> dict[str, str]:

@@ -18,17 +18,15 @@ if TYPE_CHECKING:
     from kpolicy.reporters.model import ReportContext
 
 #: ECMA-48 control sequences: CSI, OSC/DCS/SOS/PM/APC strings up to their terminator, other escapes.
-_ESCAPE_SEQUENCE = re.compile(
+_ESCAPE_SEQUENCE = (
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"
     r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d\x9e\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"
     r"|\x1b[ -/]*[0-~]?"
 )
 #: Controls (C0 but tab and newline, DEL, C1), line separators, and the bidirectional overrides
 #: that can make a line read differently from what it says ("Trojan Source", CVE-2021-42574).
-_CONTROL = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]"
-)
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_CONTROL = "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+_SURROGATE = "[\ud800-\udfff]"
 
 
 def clean(text: str) -> str:
@@ -38,8 +36,8 @@ def clean(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    text = _ESCAPE_SEQUENCE.sub("", text.replace("\r\n", "\n"))
-    return _SURROGATE.sub("\ufffd", _CONTROL.sub("\ufffd", text))
+    text = re.sub(_ESCAPE_SEQUENCE, "", text.replace("\r\n", "\n"))
+    return re.sub(_SURROGATE, "\ufffd", re.sub(_CONTROL, "\ufffd", text))
 
 
 def one_line(text: str) -> str:

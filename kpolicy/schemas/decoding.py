@@ -17,7 +17,7 @@ from typing import Any, Literal
 from kpolicy.frozen import FrozenDict, FrozenList
 from kpolicy.records import dataclass
 from kpolicy.schemas.model import Definitions, SchemaSet
-from kpolicy.schemas.values import DATE_TIME, article, describe, dotted, has_type, is_base64
+from kpolicy.schemas.values import article, describe, dotted, has_type, is_base64, is_date_time
 
 Verdict = Literal["typed", "untyped", "wrong-type"]
 
@@ -357,7 +357,7 @@ def _has_form(value: Any, shape: _Shape) -> bool:
     if shape.format == "byte":
         return is_base64(value)
     if shape.format == "date-time":
-        return DATE_TIME.fullmatch(value) is not None
+        return is_date_time(value)
     return True
 
 

@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from kpolicy.records import dataclass
 from kpolicy.schemas.model import Schema
-from kpolicy.schemas.values import DATE_TIME, article, describe, dotted, has_type, is_base64
+from kpolicy.schemas.values import article, describe, dotted, has_type, is_base64, is_date_time
 
 Fault = Literal["wrong-type", "missing", "unknown-field", "value"]
 
@@ -297,7 +297,7 @@ FORMATS: Mapping[str, Callable[[str], object]] = {
     "byte": is_base64,
     "cidr": _is_network,
     "date": _is_date,
-    "date-time": DATE_TIME.fullmatch,
+    "date-time": is_date_time,
     "duration": _GO_DURATION.fullmatch,
     "hostname": _HOSTNAME.fullmatch,
     "ipv4": _is_ip(4),

@@ -6,15 +6,18 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-DATE_TIME = re.compile(
-    r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII
-)
+_DATE_TIME = r"(?a:\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d))"
 
 _ARTICLES = {
     "object": "a mapping", "array": "a list", "string": "a string", "integer": "an integer",
     "number": "a number", "boolean": "true or false", "quantity": "a quantity",
     "int-or-string": "an integer or a string",
 }  # fmt: skip
+
+
+def is_date_time(value: str) -> bool:
+    """Return whether a text is a date and time of RFC 3339."""
+    return re.fullmatch(_DATE_TIME, value) is not None
 
 
 def article(kind: str) -> str:

@@ -7,9 +7,7 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-_COMMENT = re.compile(
-    r"(?:^|\s)#\s*kpolicy:ignore\s+(?P<ids>[^\s,]+(?:\s*,\s*[^\s,]+)*)\s*(?P<reason>.*)$"
-)
+_COMMENT = r"(?:^|\s)#\s*kpolicy:ignore\s+(?P<ids>[^\s,]+(?:\s*,\s*[^\s,]+)*)\s*(?P<reason>.*)$"
 
 
 class Comment(NamedTuple):
@@ -31,7 +29,7 @@ def comments_of(lines: Sequence[str]) -> dict[int, Comment]:
     for number, line in enumerate(lines, 1):
         if "kpolicy:ignore" not in line:
             continue
-        match = _COMMENT.search(line)
+        match = re.search(_COMMENT, line)
         if match is None:
             continue
         ids = tuple(part.strip() for part in match["ids"].split(","))
