@@ -159,19 +159,18 @@ else:
 
     def _init(made, fields, frozen):
         """Return `__init__`: the code of the first class with as many fields, under other names."""
-        scope = {"_factory": _FACTORY}
-        defaults, factories, names = [], [], {}
+        scope, names, defaults = {}, {}, []
+        by_call = frozen or any(f.default_factory is not MISSING for f in fields.values())
         for number, (name, field) in enumerate(fields.items()):
             names[f"_{number}"] = name
+            set_value = getattr(made, name).__set__
             if field.default_factory is not MISSING:
-                scope[f"_make{number}"] = field.default_factory
-                factories.append(number)
+                set_value = _setter(set_value, field.default_factory)
                 defaults.append(_FACTORY)
             elif field.default is not MISSING:
                 defaults.append(field.default)
-            if frozen:
-                scope[f"_set{number}"] = getattr(made, name).__set__
-        code = _code(len(names), tuple(factories), frozen)
+            scope[f"_set{number}"] = set_value
+        code = _code(len(names), by_call)
         code = code.replace(
             co_varnames=tuple(names.get(name, name) for name in code.co_varnames),
             co_names=tuple(names.get(name, name) for name in code.co_names),
@@ -181,18 +180,20 @@ else:
         init.__module__ = made.__module__
         return init
 
+    def _setter(set_value, make):
+        def set_or_make(self, value):
+            set_value(self, make() if value is _FACTORY else value)
+
+        return set_or_make
+
     @cache
-    def _code(count, factories, frozen):
-        """Compile what sets so many fields, called _0, _1 ...; those in `factories` are made."""
-        lines = []
-        for number in range(count):
-            value = f"_{number}"
-            if number in factories:
-                value = f"_make{number}() if {value} is _factory else {value}"
-            lines.append(f"_set{number}(self, {value})" if frozen else f"self._{number} = {value}")
+    def _code(count, by_call):
+        """Compile what sets so many fields, called _0, _1 ..., by calling _set0 ... or not."""
+        each = "_set{0}(self, _{0})" if by_call else "self._{0} = _{0}"
         parameters = ", ".join(["self", *(f"_{number}" for number in range(count))])
+        body = "\n ".join(map(each.format, range(count)))
         scope = {}
-        exec(f"def __init__({parameters}):\n " + "\n ".join(lines), scope)
+        exec(f"def __init__({parameters}):\n {body}", scope)
         return scope["__init__"].__code__
 
     class _Factory:

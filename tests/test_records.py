@@ -210,3 +210,26 @@ def test_it_is_quick():
     for made in (Quick, Ordered, Aside, Mutable, Derived, Plain):
         assert made.__eq__.__module__ == "kpolicy.records"
     assert Standard.__eq__.__module__ != "kpolicy.records"
+
+
+def test_classes_with_as_many_fields_keep_their_names() -> None:
+    """They share the code of `__init__`; keywords and errors are each class's own."""
+
+    @dataclass(frozen=True, slots=True)
+    class Size:
+        width: int
+        height: int = 1
+
+    @dataclass(frozen=True, slots=True)
+    class Names:
+        first: str
+        others: list[str] = field(default_factory=list)
+
+    assert (Size(width=2).height, Size(height=3, width=2).height) == (1, 3)
+    assert Names(others=["b"], first="a") == Names("a", ["b"])
+    assert Names("a").others == [] and Names("a").others is not Names("a").others
+    with pytest.raises(TypeError, match=r"Names\.__init__\(\).*keyword argument 'width'"):
+        Names(width=2)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match=r"Size\.__init__\(\) missing .*'width'"):
+        Size()  # type: ignore[call-arg]
+    assert list(inspect.signature(Names).parameters) == ["first", "others"]
