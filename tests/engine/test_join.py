@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from scan_kit import at, deployment, policy, run, service, told, write
 
@@ -194,6 +196,31 @@ def test_a_worker_that_dies_loses_nothing(tmp_path, monkeypatch):
     alone = run(root, PEERS, REACHED, jobs=1)
     monkeypatch.setattr(workers, "_work", lambda *_: __import__("os")._exit(9))
     assert run(root, PEERS, REACHED, jobs=3).findings == alone.findings
+
+
+@pytest.mark.parametrize("written", [0, 3, 40])
+def test_a_worker_that_dies_while_it_sends_loses_nothing(tmp_path, monkeypatch, written):
+    """What it sent whole is taken; what it began to send, and did not, is done here."""
+    from kpolicy.engine import cores, outbox
+
+    monkeypatch.setattr(cores, "_WORTH_A_PROCESS", 1)
+    files = {f"{n}.yaml": mounting(f"n{n}") for n in range(60)}
+    root = write(tmp_path / "in", files)
+    alone = run(root, PEERS, REACHED, jobs=1)
+    put = outbox.Outbox.put
+    sent = 0
+
+    def put_and_die(self, message):
+        nonlocal sent
+        sent += 1
+        if sent == 2:
+            os.write(self._sender.fileno(), (len(message).to_bytes(4, "big") + message)[:written])
+            os._exit(9)
+        put(self, message)
+
+    monkeypatch.setattr(outbox.Outbox, "put", put_and_die)
+    for jobs in (2, 3):
+        assert run(root, PEERS, REACHED, jobs=jobs).findings == alone.findings
 
 
 def test_a_cluster_scoped_custom_kind_is_filed_as_its_definition_says(tmp_path, monkeypatch):
