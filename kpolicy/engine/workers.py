@@ -51,7 +51,7 @@ def tapering_shards(files: Sequence[ManifestFile], processes: int) -> list[Shard
 
     They are long at first and short in the end, when somebody waits for the last of them.
     """
-    most = min(processes * _SHORTEST, MOST - processes)
+    most = min(processes * _SHORTEST, MOST - 1)
     return _runs(files, lambda whole, left: max(left / (processes * _PARTS), whole / most))
 
 

@@ -15,7 +15,7 @@ def files_of(sizes: list[int]) -> list[ManifestFile]:
     return [ManifestFile(f"{number}.yaml", size=size) for number, size in enumerate(sizes)]
 
 
-@given(SIZES, st.integers(2, 200))
+@given(SIZES, st.integers(2, 600))
 def test_each_file_is_in_one_shard(sizes: list[int], processes: int) -> None:
     files = files_of(sizes)
     for shards in (tapering_shards(files, processes), shards_of(files, processes)):
@@ -36,3 +36,8 @@ def test_shards_get_shorter() -> None:
 
 def test_equal_shards_are_about_as_many_as_asked() -> None:
     assert [len(shard.files) for shard in shards_of(files_of([800] * 100), 4)] == [25] * 4
+
+
+def test_more_processes_than_a_byte_tells_apart_have_shards_too() -> None:
+    for processes in (MOST - 1, MOST, MOST + 44):
+        assert len(tapering_shards(files_of([800] * 8_000), processes)) > MOST // 2
